@@ -1,0 +1,47 @@
+"""ls_core: the engine of LS. NumPy and CuPy, no autograd, every backward written by hand."""
+
+from . import initializers
+from .activation import ActivationFunction
+from .backend import current_backend, floatx, get_xp, set_floatx, synchronize, to_device, to_host, use_backend
+from .errors import BackendError, CacheError, FileError, NonFiniteError, NotBuiltError, ShapeError
+from .graph import Input
+from .kernel import kernel, use_references
+from .layer import Layer
+from .model import Model
+from .parameter import Parameter, RowGradient
+from .random import get_random_state, random_stream, set_random_state, set_seed
+from .registry import register_serializable
+from .sequential import Sequential
+from .version import __version__ as __version__
+
+__all__ = [
+    "ActivationFunction",
+    "BackendError",
+    "CacheError",
+    "FileError",
+    "Input",
+    "Layer",
+    "Model",
+    "NonFiniteError",
+    "NotBuiltError",
+    "Parameter",
+    "RowGradient",
+    "Sequential",
+    "ShapeError",
+    "current_backend",
+    "floatx",
+    "get_random_state",
+    "get_xp",
+    "initializers",
+    "kernel",
+    "random_stream",
+    "register_serializable",
+    "set_floatx",
+    "set_random_state",
+    "set_seed",
+    "synchronize",
+    "to_device",
+    "to_host",
+    "use_backend",
+    "use_references",
+]

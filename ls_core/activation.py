@@ -1,0 +1,51 @@
+"""ActivationFunction: a pair of kernels under a name, which layers apply to their output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .registry import register
+from .types import Array
+
+
+class ActivationFunction:
+    """An element-wise function (softmax: along an axis) with its hand-written derivative.
+
+    Parameters
+    ----------
+    name : str
+        Registered under this name, so ``Dense(8, activation=name)`` finds it.
+    forward : callable
+        ``forward(x) -> (y, saved)``; ``saved`` is what backward needs, the output where the derivative allows it.
+    backward : callable
+        ``backward(dy, saved) -> dx``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> square = ActivationFunction('square', lambda x: (x * x, x), lambda dy, x: dy * 2 * x)
+    >>> y, saved = square.forward(np.array([3.0]))
+    >>> y, square.backward(np.ones(1), saved)
+    (array([9.]), array([6.]))
+    """
+
+    __slots__ = ("name", "forward", "backward")
+
+    def __init__(
+        self,
+        name: str,
+        forward: Callable[..., tuple[Array, Any]],
+        backward: Callable[..., Array],
+        aliases: tuple[str, ...] = (),
+    ) -> None:
+        self.name = name
+        self.forward = forward
+        self.backward = backward
+        register("activation", name, self, aliases)
+
+    def __call__(self, x: Array) -> Array:
+        return self.forward(x)[0]
+
+    def __repr__(self) -> str:
+        return f"<activation {self.name}>"

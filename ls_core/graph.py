@@ -1,0 +1,86 @@
+"""Symbols: what a layer called on ``Input(...)`` returns, and the nodes that remember the call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from .layer import Layer, _leaves
+from .types import Shape
+
+
+class Symbol:
+    """A value of a graph that has a shape and no data yet. Made by ``Input`` and by layer calls."""
+
+    __slots__ = ("shape", "dtype", "name", "node", "index")
+
+    def __init__(self, shape: Shape, dtype: str | None, name: str | None, node: Node | None, index: int = 0) -> None:
+        self.shape = shape
+        self.dtype = dtype
+        self.name = name
+        self.node = node  # None for an Input
+        self.index = index  # which output of the node
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def __repr__(self) -> str:
+        maker = "Input" if self.node is None else repr(self.node.layer)
+        return f"<Symbol {self.shape} of {maker}>"
+
+
+class Node:
+    """One call of a layer: its inputs, its keyword arguments, its outputs."""
+
+    __slots__ = ("layer", "inputs", "options", "outputs")
+
+    def __init__(self, layer: Layer, inputs: tuple[Symbol, ...], options: dict[str, Any]) -> None:
+        self.layer = layer
+        self.inputs = inputs
+        self.options = options
+        self.outputs: list[Symbol] = []
+
+    def sources(self) -> Iterator[Symbol]:
+        """Every Symbol that the call reads: the positional inputs, then the keyword ones."""
+        yield from self.inputs
+        for value in self.options.values():
+            yield from (s for s in _leaves([value]) if isinstance(s, Symbol))
+
+
+def Input(
+    shape: tuple[int | None, ...] | None = None,
+    batch_size: int | None = None,
+    dtype: str | None = None,
+    name: str | None = None,
+    **keras_only: Any,
+) -> Symbol:
+    """An input of a ``Model``: its shape without the batch axis, and optionally its dtype and name.
+
+    >>> Input((20,), dtype='int32', name='tokens').shape
+    (None, 20)
+    """
+    for key, value in keras_only.items():
+        if value:
+            raise TypeError(f"Input() takes no argument {key!r}")
+    if shape is None:
+        raise ValueError("Input needs a shape, without the batch axis: Input((28, 28, 1))")
+    if isinstance(shape, int):
+        raise ValueError(f"Input's shape is a tuple, without the batch axis: Input(({shape},)), not Input({shape})")
+    return Symbol((batch_size, *shape), dtype, name, None)
+
+
+def call_on_symbols(layer: Layer, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """Record ``layer(*inputs, **options)``; returns its output Symbol, or a list of them."""
+    if not all(isinstance(x, Symbol) for x in inputs):
+        raise TypeError(f"{layer} is called on Inputs and data at once; use Inputs for all of them")
+    options.pop("training", None)
+    node = Node(layer, inputs, options)
+    shapes: Any = [s.shape for s in inputs]
+    shapes = shapes[0] if len(shapes) == 1 else shapes
+    if layer._symbolic_shape is None:
+        object.__setattr__(layer, "_symbolic_shape", shapes)
+    result = layer.output_shape(shapes)
+    several = isinstance(result, list)
+    node.outputs = [Symbol(tuple(s), None, None, node, i) for i, s in enumerate(result if several else [result])]
+    return node.outputs if several else node.outputs[0]

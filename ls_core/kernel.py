@@ -1,0 +1,118 @@
+"""@kernel: one readable reference function, and faster overrides per backend under its name.
+
+::
+
+    @kernel
+    def relu_forward(x): ...                # the reference: readable, runs on every backend, is the truth
+
+    @relu_forward.override('cupy')          # same signature, compared with the reference by a test
+    def relu_forward_cuda(x): ...
+
+A call looks at the type of the first argument, once, in a dict. ``use_references()`` switches every
+override off: what then differs is an override's fault.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+from .backend import Backend, on_backend
+
+KERNELS: dict[str, Kernel] = {}
+_types: dict[str, type] = {}
+_references_only = False
+
+
+class Kernel:
+    """A reference function with overrides; calling it picks by the first argument's type."""
+
+    def __init__(self, reference: Callable[..., Any]) -> None:
+        self.reference = reference
+        self.overrides: dict[str, Callable[..., Any]] = {}
+        self._table: dict[type, Callable[..., Any]] = {}
+        self.__name__ = reference.__name__
+        self.__qualname__ = reference.__qualname__
+        self.__doc__ = reference.__doc__
+        self.__module__ = reference.__module__
+        self.__wrapped__ = reference
+        name = f"{reference.__module__}.{reference.__qualname__}"
+        KERNELS[name] = self
+
+    def __call__(self, first: Any, *rest: Any, **named: Any) -> Any:
+        return self._table.get(type(first), self.reference)(first, *rest, **named)
+
+    def override(self, backend: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Register a faster function for ``backend`` ('numpy', 'cupy').
+
+        Raises
+        ------
+        TypeError
+            The override's parameters differ from the reference's in name, order or default.
+        """
+
+        def register(function: Callable[..., Any]) -> Callable[..., Any]:
+            wanted, got = _parameters(self.reference), _parameters(function)
+            if wanted != got:
+                raise TypeError(
+                    f"override {function.__qualname__} of kernel {self.__name__} for {backend!r} takes ({got}), "
+                    f"the reference takes ({wanted}); an override has the reference's signature"
+                )
+            self.overrides[backend] = function
+            self._fill()
+            return function
+
+        return register
+
+    def _fill(self) -> None:
+        self._table.clear()
+        if not _references_only:
+            self._table.update({_types[b]: f for b, f in self.overrides.items() if b in _types})
+
+    def __repr__(self) -> str:
+        return f"<kernel {self.__name__}, overrides: {', '.join(self.overrides) or 'none'}>"
+
+
+def kernel(reference: Callable[..., Any]) -> Kernel:
+    """Make ``reference`` a kernel that overrides can be registered for."""
+    return Kernel(reference)
+
+
+def _parameters(function: Callable[..., Any]) -> str:
+    parts = []
+    for parameter in inspect.signature(function).parameters.values():
+        default = "" if parameter.default is parameter.empty else f"={parameter.default!r}"
+        parts.append(f"{parameter.name}{default}")
+    return ", ".join(parts)
+
+
+class _References:
+    def __init__(self, previous: bool) -> None:
+        self._previous = previous
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        use_references(self._previous)
+
+
+def use_references(only: bool = True) -> _References:
+    """Run the references alone (``only=False``: overrides again); also as a ``with`` block."""
+    global _references_only
+    previous = _references_only
+    _references_only = only
+    for each in KERNELS.values():
+        each._fill()
+    return _References(previous)
+
+
+def _backend_known(backend: Backend) -> None:
+    _types[backend.name] = backend.array_type
+    for each in KERNELS.values():
+        each._fill()
+
+
+on_backend(_backend_known)

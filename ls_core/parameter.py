@@ -1,0 +1,187 @@
+"""Parameter: an array that training changes, with its gradient; RowGradient: a gradient of a few rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .backend import get_xp, to_host
+from .kernel import kernel
+from .types import Array
+
+
+class Parameter:
+    """A value and its gradient.
+
+    Parameters
+    ----------
+    value : array
+        The numbers; shape and dtype stay as they are.
+    name : str
+        The parameter's name within its layer ('kernel', 'bias', ...).
+    trainable : bool
+        Whether an optimiser may change it. Layers set this when they are frozen.
+    state : bool
+        True for what a layer remembers and no gradient reaches (moving statistics, the state of a
+        stateful RNN); never trainable.
+    regularizer, constraint : optional
+        Applied by the training loop and the optimiser.
+
+    Notes
+    -----
+    ``grad`` is None, an array of value's shape, or a ``RowGradient``. ``accumulate`` owns a fresh
+    gradient the first time and adds afterwards; ``drop_grad`` forgets it, no zero-fill.
+
+    >>> p = Parameter(np.zeros(2)); p.accumulate(np.ones(2)); p.accumulate(np.ones(2)); p.grad
+    array([2., 2.])
+    """
+
+    __slots__ = ("value", "grad", "trainable", "name", "path", "state", "regularizer", "constraint", "__weakref__")
+
+    def __init__(
+        self,
+        value: Array,
+        name: str = "parameter",
+        trainable: bool = True,
+        *,
+        state: bool = False,
+        regularizer: Any = None,
+        constraint: Any = None,
+    ) -> None:
+        self.value = value if hasattr(value, "dtype") else np.asarray(value)
+        self.grad: Array | RowGradient | None = None
+        self.name = name
+        self.path = name
+        self.state = state
+        self.trainable = trainable and not state
+        self.regularizer = regularizer
+        self.constraint = constraint
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.value.shape
+
+    @property
+    def size(self) -> int:
+        return int(self.value.size)
+
+    @property
+    def dtype(self) -> Any:
+        return self.value.dtype
+
+    def accumulate(self, gradient: Array | RowGradient) -> None:
+        """Add ``gradient``; the first one is kept itself, so it must be a fresh array."""
+        if gradient.shape != self.value.shape:
+            raise ValueError(
+                f"the gradient of parameter '{self.path}' has shape {gradient.shape}, "
+                f"the parameter has {self.value.shape}; a sum over the broadcast axes is probably missing"
+            )
+        if self.grad is None:
+            self.grad = gradient
+        elif isinstance(self.grad, RowGradient):
+            self.grad = self.grad + gradient
+        elif isinstance(gradient, RowGradient):
+            gradient.add_to(self.grad)
+        else:
+            self.grad += gradient
+
+    def drop_grad(self) -> None:
+        """Forget the gradient."""
+        self.grad = None
+
+    def assign(self, value: Any) -> None:
+        """Copy new numbers in; shape and dtype stay.
+
+        Raises
+        ------
+        ValueError
+            The shapes differ.
+        """
+        xp = get_xp(self.value)
+        new = value if isinstance(value, type(self.value)) else xp.asarray(to_host(value))
+        if new.shape != self.value.shape:
+            raise ValueError(f"parameter '{self.path}' has shape {self.value.shape}, the new value {new.shape}")
+        self.value[...] = new
+
+    def numpy(self) -> np.ndarray:
+        """The value on the host; the array itself, not a copy, where it already lives there."""
+        return to_host(self.value)
+
+    def __repr__(self) -> str:
+        kind = "state" if self.state else "trainable" if self.trainable else "frozen"
+        return f"<Parameter {self.path} {tuple(self.shape)} {self.dtype} {kind}>"
+
+
+class RowGradient:
+    """The gradient of a table of which a step touched few rows.
+
+    Parameters
+    ----------
+    rows : integer array (n,)
+        The touched rows, each once.
+    values : array (n, ...)
+        The gradient of each of them.
+    shape : tuple
+        The whole table's shape; ``values.shape[1:] == shape[1:]``.
+    """
+
+    __slots__ = ("rows", "values", "shape")
+
+    def __init__(self, rows: Array, values: Array, shape: tuple[int, ...]) -> None:
+        self.rows = rows
+        self.values = values
+        self.shape = shape
+
+    @property
+    def dtype(self) -> Any:
+        return self.values.dtype
+
+    def to_dense(self) -> Array:
+        """The gradient with a row for every row of the table, most of them zero."""
+        dense = get_xp(self.values).zeros(self.shape, dtype=self.values.dtype)
+        dense[self.rows] = self.values
+        return dense
+
+    def add_to(self, dense: Array) -> None:
+        """Add to a dense gradient in place."""
+        dense[self.rows] += self.values  # each row stands once, so this indexed sum loses nothing
+
+    def __add__(self, other: Array | RowGradient) -> Array | RowGradient:
+        if isinstance(other, RowGradient):
+            xp = get_xp(self.values)
+            rows = xp.concatenate((self.rows, other.rows))
+            values = xp.concatenate((self.values, other.values))
+            rows, values = sum_rows(rows, values)
+            return RowGradient(rows, values, self.shape)
+        total = other.copy()
+        self.add_to(total)
+        return total
+
+    def __mul__(self, factor: Any) -> RowGradient:
+        return RowGradient(self.rows, self.values * factor, self.shape)
+
+    def __repr__(self) -> str:
+        return f"<RowGradient {self.values.shape[0]} of {self.shape[0]} rows>"
+
+
+@kernel
+def sum_rows(ids: Array, values: Array) -> tuple[Array, Array]:
+    """Add up the rows of ``values`` (n, ...) that share an id (n,): -> rows (u,), sums (u, ...)."""
+    xp = get_xp(values)
+    rows, where = xp.unique(ids, return_inverse=True)
+    sums = xp.zeros((rows.shape[0], *values.shape[1:]), dtype=values.dtype)
+    xp.add.at(sums, where, values)
+    return rows, sums
+
+
+@sum_rows.override("numpy")
+def _sum_rows_sorted(ids: Array, values: Array) -> tuple[Array, Array]:
+    # np.add.at visits one element after the other; sorting brings equal ids together, and reduceat
+    # then adds whole runs of rows.
+    if ids.size == 0:
+        return ids, values
+    order = np.argsort(ids, kind="stable")
+    ordered = ids[order]
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    return ordered[starts], np.add.reduceat(values[order], starts, axis=0)

@@ -1,0 +1,112 @@
+"""Seeded, named random streams: what one part draws never moves another part's numbers.
+
+A stream is named after its use (``'sequential/dropout/mask'``, ``'fit/shuffle'``). Its numbers depend on
+the seed and the name alone, so results do not depend on the order of unrelated calls. All state
+lives on the host; a device backend counts from one key per draw.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from .backend import backend_of, current_backend
+from .types import Array, DType
+
+_seed = 0
+_streams: dict[str, Stream] = {}
+_counters: dict[str, int] = {}
+
+
+class Stream:
+    """One named stream of random numbers. ``generator`` is a plain ``numpy.random.Generator``."""
+
+    def __init__(self, name: str, seed: int) -> None:
+        digest = hashlib.sha256(name.encode()).digest()
+        words = [int.from_bytes(digest[i : i + 4], "little") for i in range(0, 16, 4)]
+        self.name = name
+        self.generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, *words])))
+
+    def uniform(self, shape: tuple[int, ...], dtype: DType = np.float32, like: Array = None) -> Array:
+        """Uniform numbers in [0, 1), on the backend of ``like`` (default: the current one)."""
+        backend = current_backend() if like is None else backend_of(like)
+        return backend.uniform(self.generator, shape, dtype)
+
+    def normal(self, shape: tuple[int, ...], dtype: DType = np.float32, like: Array = None) -> Array:
+        """Standard normal numbers; on a device by Box and Muller from two uniform draws."""
+        backend = current_backend() if like is None else backend_of(like)
+        if backend.name == "numpy":
+            return self.generator.standard_normal(shape).astype(dtype, copy=False)
+        xp = backend.xp
+        radius = xp.sqrt(-2.0 * xp.log(1.0 - backend.uniform(self.generator, shape, np.float64)))
+        angle = 6.283185307179586 * backend.uniform(self.generator, shape, np.float64)
+        return (radius * xp.cos(angle)).astype(dtype)
+
+    def keep_mask(self, shape: tuple[int, ...], rate: float, like: Array) -> Array:
+        """A dropout mask: 1/(1 - rate) with probability 1 - rate, else 0; dtype and backend of ``like``."""
+        kept = self.uniform(shape, like=like) >= rate
+        return kept.astype(like.dtype) * (1.0 / (1.0 - rate))
+
+
+def set_seed(seed: int) -> None:
+    """Seed every random stream of LS and start the numbering of models anew.
+
+    >>> set_seed(7); a = random_stream('x').generator.random()
+    >>> set_seed(7); _ = random_stream('y').generator.random(); b = random_stream('x').generator.random()
+    >>> a == b
+    True
+    """
+    global _seed
+    if not 0 <= int(seed) < 2**64:
+        raise ValueError(f"a seed is an integer from 0 to 2**64 - 1, not {seed!r}")
+    _seed = int(seed)
+    _streams.clear()
+    _counters.clear()
+
+
+def get_seed() -> int:
+    """The seed that the streams stand on (0 until ``set_seed`` is called)."""
+    return _seed
+
+
+def random_stream(name: str) -> Stream:
+    """The stream called ``name``, begun on first use and continued afterwards."""
+    stream = _streams.get(name)
+    if stream is None:
+        stream = _streams[name] = Stream(name, _seed)
+    return stream
+
+
+def count_name(name: str) -> str:
+    """``name`` the first time since ``set_seed``, then ``name_1``, ``name_2`` ..."""
+    number = _counters.get(name, 0)
+    _counters[name] = number + 1
+    return f"{name}_{number}" if number else name
+
+
+def get_random_state() -> dict[str, Any]:
+    """Everything that is needed to draw the same numbers again; plain JSON types."""
+    streams = {name: stream.generator.bit_generator.state for name, stream in _streams.items()}
+    return {"seed": _seed, "counters": dict(_counters), "streams": streams}
+
+
+def set_random_state(state: dict[str, Any]) -> None:
+    """Return to what ``get_random_state`` described."""
+    set_seed(state["seed"])
+    _counters.update(state["counters"])
+    for name, inner in state["streams"].items():
+        random_stream(name).generator.bit_generator.state = inner
+
+
+@contextlib.contextmanager
+def same_random_numbers() -> Iterator[None]:
+    """Inside, numbers are drawn as usual; afterwards the streams stand where they stood before."""
+    state = get_random_state()
+    try:
+        yield
+    finally:
+        set_random_state(state)

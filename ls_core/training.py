@@ -1,0 +1,5 @@
+"""The training loop."""
+
+
+class Trainer:
+    """compile, fit, evaluate, predict."""
