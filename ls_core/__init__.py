@@ -1,6 +1,6 @@
 """ls_core: the engine of LS. NumPy and CuPy, no autograd, every backward written by hand."""
 
-from . import initializers
+from . import constraints, initializers, regularizers
 from .activation import ActivationFunction
 from .backend import current_backend, floatx, get_xp, set_floatx, synchronize, to_device, to_host, use_backend
 from .errors import BackendError, CacheError, FileError, NonFiniteError, NotBuiltError, ShapeError
@@ -28,6 +28,7 @@ __all__ = [
     "RowGradient",
     "Sequential",
     "ShapeError",
+    "constraints",
     "current_backend",
     "floatx",
     "get_random_state",
@@ -36,6 +37,7 @@ __all__ = [
     "kernel",
     "random_stream",
     "register_serializable",
+    "regularizers",
     "set_floatx",
     "set_random_state",
     "set_seed",
