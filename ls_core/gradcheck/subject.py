@@ -1,0 +1,304 @@
+"""What is checked: a layer, a pair of functions or a loss, all seen as values -> outputs with a gradient."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..backend import find_backend, to_device, to_host, use_backend
+from ..kernel import KERNELS
+from ..layer import Layer
+from ..parameter import RowGradient
+from ..random import get_random_state, same_random_numbers
+from ..registry import known_names, lookup
+from ..types import Array
+from .report import GradientError
+
+Resample = Callable[[np.random.Generator], "tuple[Any, ...]"]
+
+
+def leaves(value: Any) -> list[Any]:
+    """The arrays (and Nones) in nested tuples, lists and dicts, in order."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        return [leaf for each in value for leaf in leaves(each)]
+    return [value]
+
+
+def refill(value: Any, new: list[Any]) -> Any:
+    """``value``'s nesting with the leaves in ``new``, which is used up."""
+    if isinstance(value, dict):
+        return {name: refill(each, new) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)([refill(each, new) for each in value])
+    return new.pop(0)
+
+
+def is_float(x: Any) -> bool:
+    """Whether ``x`` is an array of real or complex floating numbers."""
+    return hasattr(x, "dtype") and x.dtype.kind in "fc"
+
+
+def as_double(x: Any, backend: str) -> Any:
+    """``x`` on ``backend``, in float64 where it holds floating numbers; what is no array stays."""
+    if not hasattr(x, "dtype"):
+        return x
+    return to_device(x, backend, np.float64 if x.dtype.kind == "f" else None)
+
+
+def convert(value: Any, backend: str) -> Any:
+    """``as_double`` of every leaf."""
+    return refill(value, [as_double(leaf, backend) for leaf in leaves(value)])
+
+
+class Subject:
+    """Something with float inputs, perhaps Parameters, outputs, and a hand-written gradient.
+
+    ``values`` are the current numbers of the targets, ``names`` what the report calls them.
+    """
+
+    name: str
+    names: list[str]
+    values: list[Array]
+    parameters: list[str]  # those of ``names`` that must not have a gradient of zero
+
+    def __init__(self, inputs: tuple[Any, ...], backend: str, resample: Resample | None) -> None:
+        self.backend = backend
+        self.inputs = convert(inputs, backend)
+        self.parameters = []
+        self._resample = resample
+
+    def outputs(self, values: list[Array]) -> list[Array]:
+        """The float outputs for other ``values`` of the targets."""
+        raise NotImplementedError
+
+    def gradients(self, cotangent: Callable[[tuple[int, ...]], np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """(cotangents drawn for the outputs, gradients of the targets), all on the host."""
+        raise NotImplementedError
+
+    def renew(self, rng: np.random.Generator) -> None:
+        """Other inputs of the same shapes: from the caller's function, else the same ones moved a little."""
+        if self._resample is not None:
+            self.inputs = convert(tuple(self._resample(rng)), self.backend)
+        else:
+            moved = [self._moved(leaf, rng) for leaf in leaves(self.inputs)]
+            self.inputs = refill(self.inputs, moved)
+
+    def _moved(self, x: Any, rng: np.random.Generator) -> Any:
+        if not is_float(x):
+            return x
+        host = to_host(x)
+        # Signs and orders of magnitude stay, so log and sqrt keep their domain; exact zeros and ties move.
+        near = host * (1 + 0.2 * rng.uniform(-1, 1, host.shape)) + 0.01 * rng.uniform(0, 1, host.shape)
+        return to_device(near, self.backend)
+
+
+class FunctionSubject(Subject):
+    """``forward(*inputs) -> (y, saved)`` with ``backward(dy, saved) -> dx`` (a tuple for several inputs)."""
+
+    def __init__(
+        self, name: str, forward: Any, backward: Any, inputs: tuple[Any, ...], backend: str = "numpy", resample: Resample | None = None
+    ) -> None:
+        super().__init__(inputs, backend, resample)
+        self.name, self.forward, self.backward = name, forward, backward
+        self._locate()
+
+    def _locate(self) -> None:
+        every = leaves(self.inputs)
+        self.slots = [i for i, leaf in enumerate(every) if is_float(leaf)]
+        self.names = ["input"] if len(every) == 1 else [f"input {i}" for i in self.slots]
+        self.values = [every[i] for i in self.slots]
+
+    def renew(self, rng: np.random.Generator) -> None:
+        super().renew(rng)
+        self._locate()
+
+    def filled(self, values: list[Array]) -> Any:
+        """The inputs with ``values`` in place of the targets."""
+        every = leaves(self.inputs)
+        for slot, value in zip(self.slots, values, strict=True):
+            every[slot] = value
+        return refill(self.inputs, every)
+
+    def outputs(self, values: list[Array]) -> list[Array]:
+        return [y for y in leaves(self.forward(*self.filled(values))[0]) if is_float(y)]
+
+    def gradients(self, cotangent: Callable[[tuple[int, ...]], np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        y, saved = self.forward(*self.inputs)
+        drawn, dy = draw_cotangents(y, cotangent, self.backend)
+        dx = self.backward(dy, saved)
+        return drawn, match_inputs(self.name, dx, leaves(self.inputs))
+
+
+class LossSubject(FunctionSubject):
+    """A loss: the gradient of its value with respect to y_pred, by ``value_and_grad``."""
+
+    def __init__(self, loss: Any, y_true: Any, y_pred: Any, sample_weight: Any, backend: str, resample: Resample | None) -> None:
+        y_true, sample_weight = convert((y_true, sample_weight), backend)
+
+        def forward(prediction: Array) -> tuple[Array, Any]:
+            return loss.value_and_grad(y_true, prediction, sample_weight)
+
+        def backward(dy: Array, gradient: Array) -> Array:
+            return gradient * dy
+
+        name = getattr(loss, "name", None) or type(loss).__name__
+        super().__init__(f"loss {name}", forward, backward, (y_pred,), backend, resample)
+        self.names = ["y_pred"]
+
+    def _locate(self) -> None:
+        super()._locate()
+        self.names = ["y_pred"]
+
+
+class LayerSubject(Subject):
+    """A float64 copy of a layer; the caller's stays as it is."""
+
+    def __init__(
+        self,
+        layer: Layer,
+        inputs: tuple[Any, ...],
+        options: dict[str, Any],
+        training: bool,
+        noise: float,
+        rng: np.random.Generator,
+        backend: str = "numpy",
+        resample: Resample | None = None,
+    ) -> None:
+        super().__init__(inputs, backend, resample)
+        self.options = convert(options, backend)
+        self.training = training
+        self.layer = double_copy(layer, backend)
+        self.name = repr(layer)
+        if not self.layer.built:
+            with use_backend(backend):
+                self.layer._build_on(self.inputs)
+        self._draws = True
+        before = get_random_state()
+        with same_random_numbers():  # also lets containers and lazy layers finish their Parameters
+            self._forward(self.inputs, self.options)
+            self._draws = get_random_state() != before
+        self._states = [p for p in self.layer.parameters() if not p.trainable]
+        self._kept = [p.value.copy() for p in self._states]
+        self.weights = [p for p in self.layer.parameters() if p.trainable and is_float(p)]
+        for p in self.weights:  # zeros and ones hide mistakes: a bias of 0, LoRA's B of 0, a gamma of 1
+            p.value = to_device(to_host(p.value) + noise * rng.normal(size=p.shape), backend)
+        self._locate()
+
+    def _locate(self) -> None:
+        self.sources = [*leaves(self.inputs), *self._keyword_leaves(self.options)]
+        self.slots = [i for i, leaf in enumerate(self.sources) if is_float(leaf)]
+        named = ["input"] if len(self.sources) == 1 else [f"input {i}" for i in range(len(self.sources))]
+        self.parameters = [p.path.removeprefix(f"{self.layer.path}/") for p in self.weights]
+        self.names = [named[i] for i in self.slots] + self.parameters
+        self.values = [self.sources[i] for i in self.slots] + [p.value for p in self.weights]
+
+    def _keyword_leaves(self, options: dict[str, Any]) -> list[Any]:
+        found = []
+        for name in self.layer.gradient_keywords:
+            if options.get(name) is not None:
+                found += leaves(options[name])
+        return found
+
+    def renew(self, rng: np.random.Generator) -> None:
+        super().renew(rng)
+        for p in self.weights:
+            p.value = self._moved(p.value, rng)
+        self._locate()
+
+    def _forward(self, inputs: Any, options: dict[str, Any]) -> tuple[Any, Any]:
+        if not self._draws:
+            return self.layer.forward(*inputs, training=self.training, **options)
+        with same_random_numbers():
+            return self.layer.forward(*inputs, training=self.training, **options)
+
+    def _restore(self) -> None:
+        for p, value in zip(self._states, self._kept, strict=True):
+            p.value = value.copy()
+
+    def outputs(self, values: list[Array]) -> list[Array]:
+        every = list(self.sources)
+        for slot, value in zip(self.slots, values, strict=False):
+            every[slot] = value
+        count = len(leaves(self.inputs))
+        inputs, rest, options = refill(self.inputs, every[:count]), every[count:], dict(self.options)
+        for name in self.layer.gradient_keywords:
+            if options.get(name) is not None:
+                options[name] = refill(options[name], rest)
+        for p, value in zip(self.weights, values[len(self.slots) :], strict=True):
+            p.value = value
+        if any(v.dtype.kind == "c" for v in values):  # so that what a layer remembers is not cut to its real part
+            for p in self._states:
+                if p.dtype.kind == "f":
+                    p.value = p.value.astype(np.complex128)
+        try:
+            y, cache = self._forward(inputs, options)
+        finally:
+            self._restore()
+            for p, value in zip(self.weights, self.values[len(self.slots) :], strict=True):
+                p.value = value
+        return [each for each in leaves(y) if is_float(each)] + self._loss_terms(cache)
+
+    def _loss_terms(self, cache: Any) -> list[Array]:
+        return [cache.saved.loss] if self.layer.adds_loss else []
+
+    def gradients(self, cotangent: Callable[[tuple[int, ...]], np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        for p in self.layer.parameters():
+            p.drop_grad()
+        try:
+            y, cache = self._forward(self.inputs, self.options)
+            terms = self._loss_terms(cache)
+            drawn, dy = draw_cotangents(y, cotangent, self.backend)
+            dx = self.layer.backward(dy, cache)
+        finally:
+            self._restore()
+        found = match_inputs(self.name, dx, self.sources)
+        for p in self.weights:
+            grad = p.grad.to_dense() if isinstance(p.grad, RowGradient) else p.grad
+            found.append(np.zeros(p.shape) if grad is None else to_host(grad))
+        return drawn + [np.ones(to_host(term).shape) for term in terms], found
+
+
+def double_copy(layer: Layer, backend: str) -> Layer:
+    """A deep copy of ``layer`` in float64 on ``backend``, sharing only its container and the kernels."""
+    shared: list[Any] = [*KERNELS.values(), *(lookup("activation", name) for name in known_names("activation"))]
+    if layer._parent is not None:
+        shared.append(layer._parent)
+    twin = copy.deepcopy(layer, {id(each): each for each in shared})
+    find_backend(backend)
+    return twin.as_type("float64").to(backend)
+
+
+def draw_cotangents(y: Any, cotangent: Callable[[tuple[int, ...]], np.ndarray], backend: str) -> tuple[list[np.ndarray], Any]:
+    """One random cotangent for each float output, and dy in y's nesting (None for other outputs)."""
+    drawn, dy = [], []
+    for each in leaves(y):
+        if is_float(each):
+            drawn.append(np.asarray(cotangent(tuple(each.shape))))
+            dy.append(to_device(drawn[-1], backend))
+        else:
+            dy.append(None)
+    return drawn, refill(y, dy)
+
+
+def match_inputs(name: str, dx: Any, inputs: list[Any]) -> list[np.ndarray]:
+    """The gradients of the float inputs on the host; an error where one is missing, superfluous or misshapen."""
+    found = leaves(dx)
+    if len(found) != len(inputs):
+        raise GradientError(f"{name}: backward returned {len(found)} gradients for {len(inputs)} inputs")
+    gradients = []
+    for i, (g, x) in enumerate(zip(found, inputs, strict=True)):
+        if not is_float(x):
+            if g is not None:
+                raise GradientError(f"{name}: input {i} holds no floating numbers, so backward returns None for it, not {g!r}")
+            continue
+        if g is None:
+            raise GradientError(f"{name}: backward returned None for input {i}, which holds floating numbers")
+        if tuple(g.shape) != tuple(x.shape):
+            raise GradientError(f"{name}: the gradient of input {i} has shape {tuple(g.shape)}, the input {tuple(x.shape)}")
+        gradients.append(to_host(g))
+    return gradients
