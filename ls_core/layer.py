@@ -47,7 +47,7 @@ import numpy as np
 from .backend import current_backend, find_backend, floatx, get_xp, to_device, to_host
 from .errors import CacheError, NotBuiltError, ShapeError
 from .parameter import Parameter
-from .random import Stream, random_stream
+from .random import Stream, forget_streams, random_stream
 from .registry import Configurable, deserialize
 from .types import Array, Shape
 
@@ -77,14 +77,58 @@ class Cache:
         return saved
 
 
+class PenalizedCache(Cache):
+    """The cache of a layer with an activity regulariser: ``loss`` is its penalty on the outputs, a 0-d array.
+
+    As in Keras 3 the penalty is divided by the batch size. ``backward`` adds its gradient to dy;
+    whoever computes the loss adds ``collect_losses(cache)`` to it.
+    """
+
+    __slots__ = ("loss", "outputs")
+
+    def __init__(self, layer: Layer, saved: Any, shape: Any, mask: Array, outputs: tuple[Array, ...]) -> None:
+        super().__init__(layer, saved, shape, mask)
+        self.outputs = outputs
+        self.loss: Array = sum(layer.activity_regularizer(y) * (1.0 / _batch(y)) for y in outputs)
+
+    def add_gradient(self, dy: Any) -> Any:
+        """dy with the penalty's gradient; new arrays."""
+        several = isinstance(dy, (tuple, list))
+        total = []
+        for y, each in zip(self.outputs, dy if several else (dy,), strict=True):
+            gradient = self.layer.activity_regularizer.gradient(y) * (1.0 / _batch(y))
+            total.append(gradient if each is None else each + gradient)
+        return tuple(total) if several else total[0]
+
+
+def _batch(y: Array) -> int:
+    return max(1, y.shape[0]) if y.ndim else 1
+
+
+def collect_losses(cache: Any) -> Array:
+    """The sum of the penalties that the layers behind ``cache`` put on their outputs (0.0 if there are none).
+
+    Call it between forward and backward, since backward consumes the cache.
+    """
+    if isinstance(cache, Cache):
+        inner = collect_losses(cache.saved)
+        return inner + cache.loss if isinstance(cache, PenalizedCache) else inner
+    if isinstance(cache, (list, tuple, dict)):
+        return sum(collect_losses(each) for each in (cache.values() if isinstance(cache, dict) else cache))
+    return 0.0
+
+
 def _with_protocol_forward(raw: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(raw)
     def forward(self: Layer, *inputs: Any, **options: Any) -> tuple[Any, Cache]:
         if not self.built:
             self._build_on(inputs)
         result = raw(self, *inputs, **options)
-        y = result[0]
-        return y, Cache(self, result[1], getattr(y, "shape", None), result[2] if len(result) == 3 else None)
+        y, saved = result[0], result[1]
+        shape, mask = getattr(y, "shape", None), result[2] if len(result) == 3 else None
+        if self.activity_regularizer is None or isinstance(saved, PenalizedCache):  # such a one if forward called super().forward
+            return y, Cache(self, saved, shape, mask)
+        return y, PenalizedCache(self, saved, shape, mask, tuple(_leaves((y,))))
 
     return forward
 
@@ -95,6 +139,8 @@ def _with_protocol_backward(raw: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(raw)
     def backward(self: Layer, dy: Any, cache: Cache, input_gradient: bool = True) -> Any:
         saved = cache.take(self, dy)
+        if isinstance(cache, PenalizedCache):
+            dy = cache.add_gradient(dy)
         if takes:
             return raw(self, dy, saved, input_gradient=input_gradient)
         return raw(self, dy, saved)
@@ -141,11 +187,11 @@ class Layer(Configurable):
     makes_mask = False  # compute_mask makes one from the inputs alone
     takes_mask = False  # set for each class: forward has a ``mask`` argument
     gradient_keywords: tuple[str, ...] = ()  # keyword inputs whose gradients follow the positional ones'
-    adds_loss = False  # saved.loss carries a term that the training loop adds (ActivityRegularization)
     output_axes: tuple[str, ...] = ()  # names of the output's axes after the batch, for error messages
 
     name: str
     built: bool
+    seed: int | None = None  # of this layer's own random numbers; None: they follow set_seed
     _weights: list[Parameter]
     _sublayers: list[Layer]
     _parent: Layer | None
@@ -212,6 +258,11 @@ class Layer(Configurable):
         """The output's mask; default: the input's where ``supports_masking``, else none."""
         return previous_mask if self.supports_masking else None
 
+    @property
+    def adds_loss(self) -> bool:
+        """Whether its caches carry a term that ``collect_losses`` finds and the training loop adds."""
+        return self.activity_regularizer is not None
+
     def without_closing_activation(self) -> tuple[Layer, Any] | None:
         """(this layer ending before its softmax or sigmoid, that activation), or None.
 
@@ -219,7 +270,7 @@ class Layer(Configurable):
         every Parameter with the layer.
         """
         activation = getattr(self, "activation", None)
-        if getattr(activation, "name", None) not in ("softmax", "sigmoid"):
+        if getattr(activation, "name", None) not in ("softmax", "sigmoid") or self.adds_loss:  # its penalty is on the output
             return None
         view = copy.copy(self)
         view.__dict__["activation"] = deserialize("activation", "linear")
@@ -255,8 +306,8 @@ class Layer(Configurable):
         return parameter
 
     def stream(self, use: str) -> Stream:
-        """This layer's own random stream for ``use`` ('mask', 'noise' ...)."""
-        return random_stream(f"{self.path}/{use}")
+        """This layer's own random stream for ``use`` ('mask', 'noise' ...); on the layer's ``seed`` if it has one."""
+        return random_stream(f"{self.path}/{use}", self.seed)
 
     def check_rank(self, x: Array, rank: int, axes: str) -> None:
         """Raise unless ``x`` has ``rank`` axes, which the message calls ``axes``."""
@@ -389,6 +440,8 @@ class Layer(Configurable):
     def ensure_built(self, input_shape: Any) -> None:
         """``build`` once; later calls do nothing."""
         if not self.built:
+            if self.seed is not None:  # two layers made alike draw alike
+                forget_streams(self.path)
             self.build(input_shape)
             self.built = True
 
@@ -444,4 +497,4 @@ def _dtype_name(dtype: Any) -> str | None:
     return str(np.dtype(dtype)) if dtype is not None else None
 
 
-__all__ = ["Array", "Cache", "Layer", "Shape", "current_backend", "get_xp", "snake_case", "to_host"]
+__all__ = ["Array", "Cache", "Layer", "PenalizedCache", "Shape", "collect_losses", "current_backend", "get_xp", "snake_case", "to_host"]

@@ -49,7 +49,7 @@ class Stream:
     def keep_mask(self, shape: tuple[int, ...], rate: float, like: Array) -> Array:
         """A dropout mask: 1/(1 - rate) with probability 1 - rate, else 0; dtype and backend of ``like``."""
         kept = self.uniform(shape, like=like) >= rate
-        return kept.astype(like.dtype) * (1.0 / (1.0 - rate))
+        return kept.astype(like.dtype) * (1.0 / (1.0 - rate) if rate < 1 else 0.0)
 
 
 def set_seed(seed: int) -> None:
@@ -73,12 +73,21 @@ def get_seed() -> int:
     return _seed
 
 
-def random_stream(name: str) -> Stream:
-    """The stream called ``name``, begun on first use and continued afterwards."""
+def random_stream(name: str, seed: int | None = None) -> Stream:
+    """The stream called ``name``, begun on first use and continued afterwards.
+
+    With a ``seed`` it begins with numbers that depend on that and on the last part of the name alone.
+    """
     stream = _streams.get(name)
     if stream is None:
-        stream = _streams[name] = Stream(name, _seed)
+        stream = _streams[name] = Stream(name, _seed) if seed is None else Stream(name.rpartition("/")[2], seed)
     return stream
+
+
+def forget_streams(path: str) -> None:
+    """Let the streams of the layer at ``path`` begin again (a new layer with a seed of its own)."""
+    for name in [name for name in _streams if name.rpartition("/")[0] == path]:
+        del _streams[name]
 
 
 def count_name(name: str) -> str:
