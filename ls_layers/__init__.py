@@ -7,9 +7,14 @@ from . import activations as activations
 from .activation import Activation as Activation
 from .add import Add as Add
 from .concatenate import Concatenate as Concatenate
+from .conv1d import Conv1D as Conv1D
 from .dense import Dense as Dense
 from .dropout import Dropout as Dropout
 from .embedding import Embedding as Embedding
+from .flatten import Flatten as Flatten
+from .global_average_pooling1d import GlobalAveragePooling1D as GlobalAveragePooling1D
+from .global_max_pooling1d import GlobalMaxPooling1D as GlobalMaxPooling1D
+from .max_pooling1d import MaxPooling1D as MaxPooling1D
 from .text_vectorization import TextVectorization as TextVectorization
 
 register_module("layer", dict(globals()), Layer)

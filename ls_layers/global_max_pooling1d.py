@@ -1,0 +1,41 @@
+"""GlobalMaxPooling1D: the largest element over time. Its passes stand in global_pooling.py."""
+
+from __future__ import annotations
+
+from .global_pooling import GlobalMaxPooling
+
+
+class GlobalMaxPooling1D(GlobalMaxPooling):
+    """The maximum over time: ``y[b, c] = max_t x[b, t, c]``.
+
+    Parameters
+    ----------
+    data_format : {'channels_last', 'channels_first'}
+        Default 'channels_last'.
+    keepdims : bool
+        Keep the time axis, with length 1; default False.
+
+    Notes
+    -----
+    Input (B, T, C), output (B, C). Backward: the gradient goes to the largest element; of equal ones, to the first.
+    A mask is not looked at.
+
+    Raises
+    ------
+    ShapeError
+        A wrong number of axes, or no time step at all.
+
+    Source: Keras 3, ``keras.layers.GlobalMaxPooling1D``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y, cache = GlobalMaxPooling1D().forward(np.array([[[1.], [3.], [3.]]]))
+    >>> y, cache.layer.backward(np.ones((1, 1)), cache)[0, :, 0]
+    (array([[3.]]), array([0., 1., 0.]))
+    """
+
+    rank = 1
+
+
+__all__ = ["GlobalMaxPooling1D"]
