@@ -112,6 +112,7 @@ def read_labels(labels: Any, owner: str = "labels") -> list[Any]:
     TypeError
         A label is something else.
     """
+    column = getattr(labels, "name", None) or "label"
     if is_pandas(labels, "Series", "Index"):
         values = labels.tolist()
     elif isinstance(labels, (list, tuple)):
@@ -129,7 +130,7 @@ def read_labels(labels: Any, owner: str = "labels") -> list[Any]:
         verb = "is" if len(missing) == 1 else "are"
         raise ValueError(
             f"{owner}: {len(missing)} of {len(values)} {verb} missing (None, NaN or NA), the first at position {missing[0]}. "
-            "Drop those rows with data = data.dropna(subset=['label'])."
+            f"Drop those rows with data = data.dropna(subset=[{column!r}])."
         )
     return [_label(value, i, owner) for i, value in enumerate(values)]
 

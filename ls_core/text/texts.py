@@ -21,7 +21,7 @@ def is_pandas(data: Any, *kinds: str) -> bool:
     return pandas is not None and isinstance(data, tuple(getattr(pandas, kind) for kind in kinds))
 
 
-def read_texts(data: Any, owner: str = "texts", encoding: str = "utf-8") -> tuple[list[str], tuple[int, ...]]:
+def read_texts(data: Any, owner: str = "texts", encoding: str = "utf-8", column: Any = None) -> tuple[list[str], tuple[int, ...]]:
     """``data`` as a flat list of ``str`` and its shape.
 
     Parameters
@@ -31,6 +31,8 @@ def read_texts(data: Any, owner: str = "texts", encoding: str = "utf-8") -> tupl
         What the errors call the reader.
     encoding : str
         How bytes are decoded.
+    column : str, optional
+        What the errors call the column; default: the Series' name.
 
     Raises
     ------
@@ -56,6 +58,7 @@ def read_texts(data: Any, owner: str = "texts", encoding: str = "utf-8") -> tupl
         raise TypeError(f"{owner}: texts are one column, this is a DataFrame with {list(data.columns)}; pass data['text'] or the like")
     elif is_pandas(data, "Series", "Index"):
         values, shape = data.tolist(), (len(data),)
+        column = data.name if column is None else column
     elif isinstance(data, (list, tuple)) and not (data and isinstance(data[0], (list, tuple, np.ndarray))):
         values, shape = list(data), (len(data),)
     else:
@@ -63,10 +66,10 @@ def read_texts(data: Any, owner: str = "texts", encoding: str = "utf-8") -> tupl
         values, shape = array.ravel().tolist(), array.shape
     if set(map(type, values)) <= {str}:
         return values, shape
-    return [_text(value, values, owner, encoding) for value in values], shape
+    return [_text(value, values, owner, encoding, column) for value in values], shape
 
 
-def _text(value: Any, values: list[Any], owner: str, encoding: str) -> str:
+def _text(value: Any, values: list[Any], owner: str, encoding: str, column: Any) -> str:
     if isinstance(value, str):
         return str(value)
     if isinstance(value, bytes):
@@ -74,9 +77,10 @@ def _text(value: Any, values: list[Any], owner: str, encoding: str) -> str:
     missing = [i for i, each in enumerate(values) if is_missing(each)]
     if missing:
         verb = "texts is" if len(missing) == 1 else "texts are"
+        column = "text" if column is None else column
         raise ValueError(
             f"{owner}: {len(missing)} of {len(values)} {verb} missing (None, NaN or NA), the first at position {missing[0]}. "
-            "Drop those rows with data = data.dropna(subset=['text']), or fill them with data['text'].fillna('')."
+            f"Drop those rows with data = data.dropna(subset=[{column!r}]), or fill them with data[{column!r}].fillna('')."
         )
     position = next(i for i, each in enumerate(values) if each is value)
     raise TypeError(
