@@ -15,6 +15,9 @@ from .flatten import Flatten as Flatten
 from .global_average_pooling1d import GlobalAveragePooling1D as GlobalAveragePooling1D
 from .global_max_pooling1d import GlobalMaxPooling1D as GlobalMaxPooling1D
 from .max_pooling1d import MaxPooling1D as MaxPooling1D
+from .rnn import RNN as RNN
+from .simple_rnn import SimpleRNN as SimpleRNN
+from .simple_rnn_cell import SimpleRNNCell as SimpleRNNCell
 from .text_vectorization import TextVectorization as TextVectorization
 
 register_module("layer", dict(globals()), Layer)
