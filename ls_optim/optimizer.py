@@ -1,0 +1,422 @@
+"""Optimizer: the base of every optimiser. What all share stands here, an update's own formula in its own file."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from ls_core.backend import backend_of, get_xp, to_device, to_host
+from ls_core.layer import snake_case
+from ls_core.parameter import Parameter, RowGradient
+from ls_core.registry import Configurable, deserialize, serialize
+from ls_core.types import Array
+
+from .clipping import clip_values, global_norm, norm_scale, scale, square_sum
+
+Gradient = Any  # an array or a RowGradient
+State = dict[str, Array]
+
+
+class Optimizer(Configurable):
+    """The base of every optimiser: write ``make_state`` and ``update``, the rest is here.
+
+    Each ``apply`` does, in Keras' order: unscale, accumulate, clip, decay the weights, update, average,
+    constrain; then it drops every gradient.
+
+    Parameters
+    ----------
+    learning_rate : float or schedule
+        A schedule is a function of the number of ``apply`` calls so far. ``lr`` is another name for it.
+    weight_decay : float, optional
+        Before each update ``value *= 1 - weight_decay * learning_rate`` (decoupled decay, Loshchilov and Hutter 2019).
+    clipnorm, clipvalue, global_clipnorm : float, optional
+        One of: bound on each gradient's norm, on each element's size, on the norm of all gradients together.
+    use_ema : bool
+        Keep an exponential moving average of every Parameter, with ``ema_momentum``; every
+        ``ema_overwrite_frequency`` updates (None: when ``finalize_variable_values`` is called) the Parameter takes it.
+    loss_scale_factor : float, optional
+        ``scale_loss`` multiplies by it, ``apply`` divides the gradients by it.
+    gradient_accumulation_steps : int, optional
+        Update at every n-th ``apply`` only, with the mean of the n gradients.
+    name : str, optional
+    rate_multipliers : dict of str to float, optional
+        Parameter groups with their own rates: ``{'embedding': 0.1}`` gives a tenth of the rate to every Parameter
+        whose path matches the regular expression; the first that matches counts.
+    schedules : dict of str to schedule, optional
+        Schedules of other hyperparameters: ``{'momentum': CosineDecay(0.95, 1000)}`` sets ``momentum`` before each step.
+    lazy_rows : bool
+        How a RowGradient (an Embedding's) is applied. True: only the rows it names change, their state included, and
+        only they decay; momentum and the like stand still elsewhere (PyTorch's SparseAdam). That is exact where a zero
+        gradient changes nothing (SGD without momentum, Adagrad). False: as the dense gradient, which is Keras' result.
+
+    Notes
+    -----
+    ``update`` works in place on ``value`` and the state's arrays, with Python floats as constants. With
+    ``elementwise = True`` (the default) it may get flat arrays of several Parameters, or some rows of one, so every
+    state array has value's shape and no element may look at another.
+
+    Source: Keras 3, ``keras.optimizers.Optimizer``.
+
+    Examples
+    --------
+    An optimiser of one's own:
+
+    >>> class SignMomentum(Optimizer):
+    ...     def __init__(self, learning_rate=0.1, momentum=0.5, **options):
+    ...         super().__init__(learning_rate, **options)
+    ...         self.momentum = momentum
+    ...     def make_state(self, value):
+    ...         return {'m': np.zeros_like(value)}
+    ...     def update(self, value, grad, state, rate):
+    ...         state['m'] *= self.momentum
+    ...         state['m'] += grad
+    ...         value -= rate * np.sign(state['m'])
+    >>> weight = Parameter(np.array([1.0, 2.0]))
+    >>> optimizer = SignMomentum(lr=0.25, clipvalue=1.0)
+    >>> for _ in range(2):
+    ...     weight.accumulate(np.array([3.0, -0.5]))
+    ...     optimizer.apply([weight])
+    >>> weight.value, optimizer.state(weight), optimizer.iterations
+    (array([0.5, 2.5]), {'m': array([ 1.5 , -0.75])}, 2)
+    """
+
+    registry_kind = "optimizer"
+    elementwise = True
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        *,
+        lr: Any = None,
+        rate_multipliers: dict[str, float] | None = None,
+        schedules: dict[str, Any] | None = None,
+        lazy_rows: bool = True,
+    ) -> None:
+        label = type(self).__name__
+        if lr is not None and (self._arguments[0] or "learning_rate" in self._arguments[1]):
+            raise TypeError(f"{label}: lr and learning_rate are two names of one argument; give one of them")
+        if sum(limit is not None for limit in (clipnorm, clipvalue, global_clipnorm)) > 1:
+            raise ValueError(f"{label}: clipnorm, clipvalue and global_clipnorm exclude each other; give one of them")
+        if gradient_accumulation_steps is not None and gradient_accumulation_steps < 2:
+            raise ValueError(f"{label}: gradient_accumulation_steps is 2 or more, or None, not {gradient_accumulation_steps!r}")
+        if not 0 <= ema_momentum <= 1:
+            raise ValueError(f"{label}: ema_momentum lies between 0 and 1, not {ema_momentum!r}")
+        if ema_overwrite_frequency is not None and ema_overwrite_frequency < 1:
+            raise ValueError(f"{label}: ema_overwrite_frequency is 1 or more, or None, not {ema_overwrite_frequency!r}")
+        self.weight_decay = weight_decay
+        self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
+        self.use_ema, self.ema_momentum, self.ema_overwrite_frequency = use_ema, ema_momentum, ema_overwrite_frequency
+        self.loss_scale_factor = loss_scale_factor
+        self.gradient_accumulation_steps = gradient_accumulation_steps
+        self.name = name or snake_case(label)
+        self.rate_multipliers = dict(rate_multipliers or {})
+        self.schedules = {key: deserialize("schedule", each) for key, each in (schedules or {}).items()}
+        self.lazy_rows = lazy_rows
+        self._learning_rate = _rate(learning_rate if lr is None else lr, label)
+        self._steps = 0
+        self._states: dict[Parameter, State] = {}
+        self._averages: dict[Parameter, Array] = {}
+        self._accumulated: dict[Parameter, Gradient] = {}
+        self._loaded: dict[str, np.ndarray] = {}  # from set_state, until their Parameters come by
+        self._no_decay: set[Parameter] = set()
+        self._no_decay_names: re.Pattern[str] | None = None
+
+    # --- what an optimiser's author writes -----------------------------------------------------------
+
+    def make_state(self, value: Array) -> State:
+        """The arrays that are remembered between updates of ``value``, by name; default: none."""
+        return {}
+
+    def update(self, value: Array, grad: Array, state: State, rate: float) -> None:
+        """One step: change ``value`` and the arrays of ``state`` in place; ``grad`` is read only.
+
+        ``self.iterations`` counts the updates made before this one.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no update")
+
+    def make_state_of(self, parameter: Parameter) -> State:
+        """``make_state`` where the choice depends on the Parameter, by its name or rank."""
+        return self.make_state(parameter.value)
+
+    def decay_of(self, parameter: Parameter) -> float:
+        """The weight decay of one Parameter; 0 where it is excluded."""
+        if not self.weight_decay or parameter in self._no_decay:
+            return 0.0
+        if self._no_decay_names is not None and self._no_decay_names.search(parameter.name):
+            return 0.0
+        return self.weight_decay
+
+    # --- the step -------------------------------------------------------------------------------------
+
+    def apply(self, parameters: Iterable[Parameter]) -> None:
+        """Update the trainable Parameters by their gradients, and drop the gradients of all.
+
+        A Parameter without a gradient stands still; one that is listed twice (tied weights) is updated once.
+
+        Raises
+        ------
+        ValueError
+            No trainable Parameter has a gradient.
+        """
+        parameters = list(dict.fromkeys(parameters))
+        trainable = [p for p in parameters if p.trainable]
+        touched = [p for p in trainable if p.grad is not None]
+        if not touched:
+            raise ValueError(
+                f"{self}: none of the {len(parameters)} Parameters ({len(trainable)} trainable) has a gradient; "
+                "call backward first, and see that something is trainable"
+            )
+        for name, schedule in self.schedules.items():
+            if not hasattr(self, name):
+                raise ValueError(f"{self}: schedules names {name!r}, which is no hyperparameter of {type(self).__name__}")
+            setattr(self, name, schedule(self._steps))
+        work, factor = self._take_gradients(touched)
+        if work:
+            rate = self.learning_rate
+            for parameter, gradient in self._clipped(work, factor):
+                self._update_parameter(parameter, gradient, rate * self.rate_multiplier(parameter))
+        if self.use_ema:
+            self._average(trainable)
+        for parameter in touched:
+            if parameter.constraint is not None:
+                parameter.value[...] = parameter.constraint(parameter.value)
+        for parameter in parameters:
+            parameter.drop_grad()
+        self._steps += 1
+
+    def _take_gradients(self, touched: list[Parameter]) -> tuple[list[tuple[Parameter, Gradient]], float]:
+        """The gradients to update by (none between the accumulated steps), and what to multiply them by."""
+        factor = 1.0 if self.loss_scale_factor is None else 1.0 / self.loss_scale_factor
+        count = self.gradient_accumulation_steps
+        if not count:
+            return [(p, p.grad) for p in touched], factor
+        for p in touched:
+            before = self._remembered(self._accumulated, p, "accumulated")
+            self._accumulated[p] = p.grad if before is None else _sum(before, p.grad)
+        if (self._steps + 1) % count:
+            return [], factor
+        work = list(self._accumulated.items())
+        self._accumulated = {}
+        return work, factor / count
+
+    def _clipped(self, work: list[tuple[Parameter, Gradient]], factor: float) -> Iterable[tuple[Parameter, Gradient]]:
+        """The gradients times ``factor``, clipped; one pass over each at most, none where nothing is to be done."""
+        factors: list[Any] = [None if factor == 1.0 else factor] * len(work)
+        if self.global_clipnorm:
+            norm = global_norm([gradient for _, gradient in work]) * factor
+            factors = [norm_scale(norm, self.global_clipnorm) * factor] * len(work)
+        elif self.clipnorm:
+            squares = [square_sum(gradient) for _, gradient in work]
+            factors = [norm_scale(get_xp(s).sqrt(s) * factor, self.clipnorm) * factor for s in squares]
+        for (parameter, gradient), each in zip(work, factors, strict=True):
+            gradient = scale(gradient, each)
+            yield parameter, clip_values(gradient, self.clipvalue) if self.clipvalue else gradient
+
+    def _update_parameter(self, parameter: Parameter, gradient: Gradient, rate: float) -> None:
+        value, state, decay = parameter.value, self.state(parameter), self.decay_of(parameter)
+        if not isinstance(gradient, RowGradient):
+            self._update_arrays(value, gradient, state, rate, decay)
+        elif not (self.elementwise and self.lazy_rows):
+            self._update_arrays(value, gradient.to_dense(), state, rate, decay)
+        else:
+            rows = gradient.rows  # each once, so that writing back loses nothing
+            few = {name: array[rows] for name, array in state.items()}
+            few_values = value[rows]
+            self._update_arrays(few_values, gradient.values, few, rate, decay)
+            value[rows] = few_values
+            for name, array in few.items():
+                state[name][rows] = array
+
+    def _update_arrays(self, value: Array, grad: Array, state: State, rate: float, decay: float) -> None:
+        """Decay and update of arrays: a Parameter's, some of its rows, or flat ones of many Parameters."""
+        if grad.dtype != value.dtype:
+            grad = grad.astype(value.dtype)
+        if decay:
+            value *= 1.0 - decay * rate
+        self.update(value, grad, state, rate)
+
+    # --- rates and groups -----------------------------------------------------------------------------
+
+    @property
+    def iterations(self) -> int:
+        """The number of updates made; with accumulation, of ``apply`` calls divided by its steps."""
+        return self._steps // (self.gradient_accumulation_steps or 1)
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate of the next step; settable to a number or a schedule."""
+        given = self._learning_rate
+        return float(given(self._steps)) if callable(given) else given
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        new = _rate(value, type(self).__name__)
+        if callable(self._learning_rate) and not callable(new):
+            raise TypeError(f"{self}: the learning rate follows a schedule, so a number can't be set; set another schedule")
+        self._learning_rate = new
+
+    lr = learning_rate
+
+    def rate_multiplier(self, parameter: Parameter) -> float:
+        """What ``rate_multipliers`` says of the Parameter: the factor of the first pattern that its path matches, else 1."""
+        for pattern, factor in self.rate_multipliers.items():
+            if re.search(pattern, parameter.path):
+                return factor
+        return 1.0
+
+    def exclude_from_weight_decay(self, var_list: Iterable[Parameter] | None = None, var_names: Iterable[str] | None = None) -> None:
+        """No weight decay for these Parameters, and for those whose name matches one of the regular expressions.
+
+        >>> optimizer = Optimizer(weight_decay=0.01)
+        >>> optimizer.exclude_from_weight_decay(var_names=['bias', 'gamma', 'beta'])
+        >>> optimizer.decay_of(Parameter(np.zeros(2), name='bias')), optimizer.decay_of(Parameter(np.zeros(2), name='kernel'))
+        (0.0, 0.01)
+        """
+        names = list(var_names or [])
+        self._no_decay = set(var_list or ())
+        self._no_decay_names = re.compile("|".join(names)) if names else None
+
+    def scale_loss(self, loss: Array) -> Array:
+        """The loss (or its gradient) times ``loss_scale_factor``."""
+        return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
+
+    # --- moving averages --------------------------------------------------------------------------------
+
+    def _average(self, trainable: list[Parameter]) -> None:
+        frequency = self.ema_overwrite_frequency
+        for p in trainable:
+            average = self._remembered(self._averages, p, "average")
+            if average is None or self.iterations == 0:
+                self._averages[p] = p.value.copy()
+            else:
+                average += (p.value - average) * (1.0 - self.ema_momentum)
+        if frequency and (self.iterations + 1) % frequency == 0:
+            self.finalize_variable_values(trainable)
+
+    def finalize_variable_values(self, var_list: Iterable[Parameter]) -> None:
+        """Give the Parameters their moving averages (``use_ema``); called at the end of training."""
+        for parameter in var_list:
+            if parameter in self._averages:
+                parameter.value[...] = self._averages[parameter]
+
+    # --- state ------------------------------------------------------------------------------------------
+
+    def state(self, parameter: Parameter) -> State:
+        """What is remembered of a Parameter: named arrays, of its backend and dtype."""
+        found = self._states.get(parameter)
+        if found is None:
+            found = self._states[parameter] = self.make_state_of(parameter)
+            for name in found:
+                if f"{parameter.path}/{name}" in self._loaded:
+                    found[name] = self._load(f"{parameter.path}/{name}", parameter, found[name].shape)
+        value = parameter.value
+        for name, array in found.items():
+            if type(array) is not type(value) or array.dtype != value.dtype:  # the layer was moved or converted
+                found[name] = to_device(array, backend_of(value), value.dtype)
+        return found
+
+    def _remembered(self, store: dict[Parameter, Any], parameter: Parameter, name: str) -> Any:
+        """What ``store`` holds of a Parameter, or what set_state brought; None if neither."""
+        if parameter not in store and f"{parameter.path}/{name}" in self._loaded:
+            store[parameter] = self._load(f"{parameter.path}/{name}", parameter, parameter.shape)
+        return store.get(parameter)
+
+    def _load(self, key: str, parameter: Parameter, shape: tuple[int, ...]) -> Array:
+        array = self._loaded.pop(key)
+        if array.shape != shape:
+            raise ValueError(f"{self}: the state '{key}' has shape {array.shape}, its Parameter wants {shape}")
+        return to_device(np.array(array, dtype=parameter.dtype), backend_of(parameter.value))
+
+    def get_state(self) -> dict[str, np.ndarray]:
+        """Everything that is needed to go on: NumPy arrays by name.
+
+        'iterations' (``apply`` calls so far), 'learning_rate' (unless it is a schedule), and '<path>/<name>' for the
+        state of each Parameter, '<path>/average' and '<path>/accumulated' among it.
+
+        Raises
+        ------
+        ValueError
+            Two Parameters have the same path.
+        """
+        result = dict(self._loaded)
+        result["iterations"] = np.array(self._steps)
+        if not callable(self._learning_rate):
+            result["learning_rate"] = np.array(self._learning_rate)
+        for extra, arrays in (("average", self._averages), ("accumulated", self._accumulated)):
+            for p, array in arrays.items():
+                dense = array.to_dense() if isinstance(array, RowGradient) else array
+                self._put(result, f"{p.path}/{extra}", dense)
+        for p, state in self._states.items():
+            for name, array in state.items():
+                self._put(result, f"{p.path}/{name}", array)
+        return result
+
+    def _put(self, result: dict[str, np.ndarray], key: str, array: Array) -> None:
+        if key in result:
+            raise ValueError(f"{self}: two Parameters have the path '{key.rpartition('/')[0]}'; give each a name of its own")
+        result[key] = np.array(to_host(array))
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from what ``get_state`` returned; a Parameter gets its part, by its path, when it is next met."""
+        self._loaded = {key: np.asarray(value) for key, value in state.items() if "/" in key}
+        self._steps = int(state["iterations"])
+        if "learning_rate" in state and not callable(self._learning_rate):
+            self._learning_rate = float(state["learning_rate"])
+        self._states, self._averages, self._accumulated = {}, {}, {}
+
+    # --- configuration ------------------------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        if config.pop("lr", None) is not None or "learning_rate" in config:
+            config["learning_rate"] = None
+        current = {name: getattr(self, name) for name in config if hasattr(self, name)}
+        current["learning_rate"] = self._learning_rate
+        return {name: serialize(current.get(name, value)) for name, value in config.items()}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__} '{self.name}'"
+
+
+def _rate(given: Any, label: str) -> Any:
+    """A number as a Python float, a schedule as a function of the step."""
+    if isinstance(given, dict):
+        given = deserialize("schedule", given)
+    if isinstance(given, Configurable):
+        return given
+    if callable(given):
+        return _function_of_step(given)
+    try:
+        rate = float(given)
+    except (TypeError, ValueError):
+        raise TypeError(f"{label}: learning_rate is a number or a schedule, not {given!r}") from None
+    if not rate >= 0:
+        raise ValueError(f"{label}: learning_rate is 0 or more, not {given!r}")
+    return rate
+
+
+def _function_of_step(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Keras' rate functions take no argument; ours may take the step."""
+    try:
+        inspect.signature(function).bind(0)
+    except TypeError:
+        return lambda step: function()
+    return function
+
+
+def _sum(a: Gradient, b: Gradient) -> Gradient:
+    return b + a if isinstance(b, RowGradient) and not isinstance(a, RowGradient) else a + b
