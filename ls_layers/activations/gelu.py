@@ -11,6 +11,8 @@ from ls_core.backend import get_xp
 from ls_core.kernel import kernel
 from ls_core.types import Array
 
+from .analytic import magnitude
+
 _INV_SQRT_2PI = 0.3989422804014327  # 1 / sqrt(2 pi)
 _SQRT_2_OVER_PI = 0.7978845608028654
 
@@ -30,67 +32,77 @@ _TAIL_SINGLE = (
 )
 
 
-def normal_distribution(x: Array) -> tuple[Array, Array]:
-    """Phi(x) and exp(-x^2 / 2), by array operations alone; analytic, so complex numbers pass as well.
+def upper_tail(a: Array) -> tuple[Array, Array]:
+    """1 - Phi(a) for 0 <= a < 40, and exp(-a^2 / 2); array operations alone.
 
     >>> import numpy as np
-    >>> normal_distribution(np.array([-1.0, 0.0, 1.0]))[0]
-    array([0.15865525, 0.5       , 0.84134475])
+    >>> upper_tail(np.array([0.0, 1.0, 30.0]))[0]
+    array([5.00000000e-001, 1.58655254e-001, 4.90671393e-198])
     """
-    xp = get_xp(x)
-    negative = x.real < 0
-    a = xp.minimum(xp.where(negative, -x, x), 39.0)  # beyond 39 the tail is 0 in float64, and 39^2 fits float16
-    gauss = xp.exp(a * a * -0.5)
+    gauss = a * a  # (...)
+    gauss *= -0.5
+    gauss = get_xp(a).exp(gauss)
     denominator = a + 4.0
     s = (a - 4.0) / denominator
-    leading, *rest = _TAIL_SINGLE if x.dtype.itemsize <= 4 else _TAIL_DOUBLE
+    leading, *rest, last = _TAIL_SINGLE if a.dtype.itemsize <= 4 else _TAIL_DOUBLE
     tail = s * leading  # Horner's rule in place
-    for coefficient in rest[:-1]:
+    for coefficient in rest:
         tail += coefficient
         tail *= s
-    tail += rest[-1]
+    tail += last
     tail *= gauss
-    tail /= denominator  # 1 - Phi(a)
-    return xp.where(negative, tail, 1 - tail), gauss
+    tail /= denominator
+    return tail, gauss
 
 
 @kernel
 def gelu_forward(x: Array) -> tuple[Array, tuple[Array, Array, Array]]:
-    Phi, gauss = normal_distribution(x)  # (...), (...)
-    return x * Phi, (x, Phi, gauss)
+    a = magnitude(x)  # (...)
+    near = get_xp(x).clip(a, 0.0, 39.0)  # beyond, the tail is 0 in float64 as well; 39^2 fits float16
+    tail, gauss = upper_tail(near)  # (...), (...)
+    y = near * tail
+    y *= -1.0
+    y += x * 0.5
+    y += a * 0.5
+    return y, (x, tail, gauss)
 
 
 @kernel
 def gelu_backward(dy: Array, saved: tuple[Array, Array, Array]) -> Array:
-    # y = x Phi(x), and Phi'(x) = exp(-x^2 / 2) / sqrt(2 pi)
-    x, Phi, gauss = saved
+    # y = max(x, 0) - |x| tail = x Phi(x), with Phi(x) = 1/2 + sign(x) (1/2 - tail) and
+    # Phi'(x) = exp(-x^2 / 2) / sqrt(2 pi); dy/dx = Phi + x Phi'
+    x, tail, gauss = saved
     slope = x * gauss  # (...)
     slope *= _INV_SQRT_2PI
-    slope += Phi
+    slope += get_xp(x).sign(x.real) * (0.5 - tail)
+    slope += 0.5
     return dy * slope  # (...)
 
 
 @kernel
 def gelu_tanh_forward(x: Array) -> tuple[Array, tuple[Array, Array]]:
-    inner = x * x  # (...)
-    inner *= 0.044715 * _SQRT_2_OVER_PI
-    inner += _SQRT_2_OVER_PI
-    t = get_xp(x).tanh(inner * x)
-    y = t + 1
+    xp = get_xp(x)
+    near = xp.clip(x, -10.0, 10.0)  # (...), beyond which t is -1 or 1 in float64 as well, and powers might overflow
+    t = near * near
+    t *= 0.044715 * _SQRT_2_OVER_PI
+    t += _SQRT_2_OVER_PI
+    t *= near
+    t = xp.tanh(t)
+    y = t * 0.5
+    y += 0.5
     y *= x
-    y *= 0.5
-    return y, (x, t)
+    return y, (near, t)
 
 
 @kernel
 def gelu_tanh_backward(dy: Array, saved: tuple[Array, Array]) -> Array:
     # y = x (1 + t) / 2 with t = tanh(u), u = sqrt(2/pi) (x + 0.044715 x^3), so
-    # dy/dx = (1 + t) / 2 + x (1 - t^2) / 2 du/dx
-    x, t = saved
-    slope = x * x  # (...)
+    # dy/dx = (1 + t) / 2 + x (1 - t^2) / 2 du/dx; the second term is 0 where near is not x
+    near, t = saved
+    slope = near * near  # (...)
     slope *= 3 * 0.044715 * _SQRT_2_OVER_PI
     slope += _SQRT_2_OVER_PI  # du/dx
-    slope *= x
+    slope *= near
     slope *= 1 - t * t
     slope += t
     slope += 1
