@@ -3,6 +3,7 @@
 from . import constraints, initializers, regularizers
 from .activation import ActivationFunction
 from .backend import current_backend, floatx, get_xp, set_floatx, synchronize, to_device, to_host, use_backend
+from .checkpoint import load_model
 from .errors import BackendError, CacheError, FileError, NonFiniteError, NotBuiltError, ShapeError
 from .graph import Input
 from .kernel import kernel, use_references
@@ -10,7 +11,7 @@ from .layer import Layer
 from .model import Model
 from .parameter import Parameter, RowGradient
 from .random import get_random_state, random_stream, set_random_state, set_seed
-from .registry import register_serializable
+from .registry import register, register_serializable
 from .sequential import Sequential
 from .version import __version__ as __version__
 
@@ -29,12 +30,14 @@ __all__ = [
     "Sequential",
     "ShapeError",
     "constraints",
+    "callbacks",
     "current_backend",
     "floatx",
     "get_random_state",
     "get_xp",
     "initializers",
     "kernel",
+    "load_model",
     "random_stream",
     "register_serializable",
     "regularizers",
@@ -47,3 +50,15 @@ __all__ = [
     "use_backend",
     "use_references",
 ]
+
+register("layer", "Sequential", Sequential)
+register("layer", "Model", Model, aliases=["Functional"])
+
+
+def __getattr__(name: str) -> object:
+    """losses, metrics, gradcheck, data and text are imported when they are first asked for."""
+    if name in ("losses", "metrics", "gradcheck", "data", "text", "testing"):
+        import importlib
+
+        return importlib.import_module(f"ls_core.{name}")
+    raise AttributeError(f"module 'ls_core' has no attribute {name!r}")

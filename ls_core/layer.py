@@ -52,6 +52,8 @@ from .registry import Configurable, deserialize
 from .types import Array, Shape
 
 _CONSUMED = object()
+# While a file is loaded: (path, shape, dtype) -> the stored array. Then nothing is drawn, and nothing is allocated unchecked.
+weight_source: Callable[[str, tuple[int, ...], str], np.ndarray] | None = None
 
 
 class Cache:
@@ -185,6 +187,7 @@ class Layer(Configurable):
     registry_kind = "layer"
     supports_masking = False  # a mask passes through unchanged
     makes_mask = False  # compute_mask makes one from the inputs alone
+    input_kind = "floats"  # what fit makes of a column: 'floats', 'ids' (integers stay), 'any' (texts and numbers as they are)
     takes_mask = False  # set for each class: forward has a ``mask`` argument
     gradient_keywords: tuple[str, ...] = ()  # keyword inputs whose gradients follow the positional ones'
     output_axes: tuple[str, ...] = ()  # names of the output's axes after the batch, for error messages
@@ -291,9 +294,13 @@ class Layer(Configurable):
     ) -> Parameter:
         """A new Parameter of this layer, drawn in NumPy from the stream ``path/name``, then moved."""
         shape = tuple(int(s) for s in shape)
-        make = deserialize("initializer", initializer)
         kind = str(np.dtype(dtype)) if dtype is not None else self.dtype or self._first_dtype or floatx()
-        host = make(shape, dtype=kind, stream=random_stream(f"{self.path}/{name}"))
+        path = f"{self.path}/{name}"
+        if weight_source is not None:
+            host = weight_source(path, shape, kind)
+            kind = str(host.dtype)
+        else:
+            host = deserialize("initializer", initializer)(shape, dtype=kind, stream=random_stream(path))
         parameter = Parameter(
             to_device(np.asarray(host, dtype=kind)),
             name=name,

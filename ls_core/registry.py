@@ -12,8 +12,20 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 _registry: dict[str, dict[str, Any]] = {}
-_PROVIDERS = ("ls_layers", "ls_optim")  # imported when a name is asked for before they were
-_KINDS = ("layer", "activation", "loss", "metric", "optimizer", "schedule", "initializer", "regularizer", "constraint", "callback")
+# The module that fills a kind, imported when a name is asked for before it was. These names are all that ls_core knows of
+# the packages above it.
+_PROVIDERS = {
+    "layer": "ls_layers",
+    "activation": "ls_layers",
+    "optimizer": "ls_optim",
+    "schedule": "ls_optim.schedules",
+    "loss": "ls_core.losses",
+    "metric": "ls_core.metrics",
+    "callback": "ls_core.callbacks",
+    "initializer": "ls_core.initializers",
+    "regularizer": "ls_core.regularizers",
+    "constraint": "ls_core.constraints",
+}
 
 T = TypeVar("T")
 
@@ -43,12 +55,12 @@ def lookup(kind: str, name: str) -> Any:
     ValueError
         Nothing has that name; the message lists close names.
     """
-    for provider in (None, *_PROVIDERS):
-        if provider is not None:
-            importlib.import_module(provider)
+    found = _registry.get(kind, {}).get(_key(name))
+    if found is None:
+        importlib.import_module(_PROVIDERS[kind])
         found = _registry.get(kind, {}).get(_key(name))
-        if found is not None:
-            return found
+    if found is not None:
+        return found
     import difflib
 
     known = sorted(known_names(kind))
@@ -145,7 +157,7 @@ def serialize(value: Any) -> Any:
     if hasattr(value, "tolist"):  # numpy scalars and arrays
         return value.tolist()
     label = getattr(value, "name", None) or getattr(value, "__name__", None)
-    for kind in _KINDS:
+    for kind in _PROVIDERS:
         if label and _registry.get(kind, {}).get(_key(str(label))) is value:
             return label
     raise TypeError(f"{value!r} can't be written to a configuration: register it, or pass a name or a registered object")

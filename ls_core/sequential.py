@@ -42,6 +42,7 @@ class Sequential(Trainer, Layer):
         super().__init__(name=name or count_name("sequential"), **options)
         self._layers: list[Layer] = []
         self._input: Symbol | None = None
+        self._seen_shape: Any = None  # of the first data, the batch left open; a file needs it to build the layers
         for layer in layers or []:
             self.add(layer)
         if not trainable:
@@ -87,6 +88,7 @@ class Sequential(Trainer, Layer):
             self.built = bool(self._layers)
 
     def build(self, input_shape: Any) -> None:
+        self._seen_shape = input_shape
         for i, layer in enumerate(self._layers):
             try:
                 layer.ensure_built(input_shape)
@@ -96,6 +98,7 @@ class Sequential(Trainer, Layer):
 
     def _build_on(self, inputs: tuple[Any, ...]) -> None:
         self.built = True  # each layer builds itself on the data that reaches it
+        self._seen_shape = (None, *inputs[0].shape[1:])
 
     def output_shape(self, input_shape: Any) -> Any:
         for layer in self._layers:

@@ -87,6 +87,7 @@ class Embedding(Layer):
     [[1.0, 1.0], [0.0, 0.0], [0.0, 0.0], [2.0, 2.0]]
     """
 
+    input_kind = "ids"
     output_axes = ("output_dim",)
 
     def __init__(

@@ -81,6 +81,8 @@ class TextVectorization(Layer):
     ['', '[UNK]', 'baz', 'bar', 'foo', 'boom', 'bada']
     """
 
+    input_kind = "any"
+
     def __init__(
         self,
         max_tokens: int | None = None,

@@ -1,0 +1,251 @@
+"""One file for a whole model: safetensors with a JSON header.
+
+The tensors are the Parameters (``weights/<path>``) and the optimiser's state (``optimizer/<path>/<name>``). The
+header's entry ``ls`` is JSON: the configuration, the input shape, vocabularies, labels, how the model was compiled
+and the library's version. Nothing in it is code or an import path: class names pick from the registry alone.
+
+Writing goes to a file beside, which is read back and compared, flushed to the disk and renamed: a reader sees the
+old file or the new one, whole. Reading checks the header against the file's size, and each Parameter's shape
+against its tensor, before it takes memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import layer as layer_module
+from .backend import to_host
+from .errors import FileError, NotBuiltError
+from .registry import deserialize, serialize
+from .tensorfile import TensorFile, checked_json
+from .version import __version__
+
+FORMAT = "ls-model-1"
+
+
+def save_model(model: Any, path: Any, include_optimizer: bool = True) -> None:
+    """Write ``model`` to ``path``; ``load_model`` gives it back.
+
+    Raises
+    ------
+    NotBuiltError
+        The model has not seen its input shape yet.
+    FileNotFoundError, OSError
+        The folder is missing, or the disk is full; an older file at ``path`` stays as it was.
+    """
+    header = {
+        "format": FORMAT,
+        "version": __version__,
+        "model": serialize(model),
+        "input_shape": _input_shape(model),
+        "dtypes": _dtypes(model),
+        "vectorizations": {str(i): v.get_config() for i, v in (getattr(model, "vectorizations", None) or {}).items()},
+        "labels": model.label_index.get_config() if getattr(model, "label_index", None) is not None else None,
+        "compiled": _compiled(model) if include_optimizer else None,
+    }
+    tensors = {f"weights/{_inner(p.path, model)}": to_host(p.value) for p in model.parameters()}
+    if include_optimizer and model.optimizer is not None:
+        tensors.update({f"optimizer/{name}": value for name, value in model.optimizer.get_state().items()})
+    write_tensors(path, tensors, header)
+
+
+def load_model(path: Any, compile: bool = True) -> Any:
+    """The model that ``model.save(path)`` wrote, ready for predict, evaluate and further fit.
+
+    Raises
+    ------
+    FileError
+        The file is truncated, too large for its header, of another kind, or its parts don't fit together.
+    ValueError
+        It names a class that is not registered (import your module with the custom class first).
+    """
+    with TensorFile(path) as file:
+        header = _header(file, path)
+        try:
+            with _weights_from(file, header):
+                model = deserialize("layer", header["model"])
+                _rename(model, header["model"])
+                if not model.built:
+                    model.ensure_built(_shape(header["input_shape"]))
+        except RecursionError as problem:
+            raise FileError(f"{path}: its configuration is nested too deep") from problem
+        except (KeyError, TypeError, AttributeError, IndexError) as problem:
+            raise FileError(f"{path}: its configuration is not one of LS ({type(problem).__name__}: {problem})") from problem
+        _all_used(file, model, path)
+        _restore_text(model, header)
+        if compile and header.get("compiled"):
+            model.compile(**header["compiled"])
+            state = {n.removeprefix("optimizer/"): file.read(n) for n in file.names() if n.startswith("optimizer/")}
+            if state:
+                try:
+                    model.optimizer.set_state(state)
+                except (KeyError, TypeError, ValueError) as problem:
+                    raise FileError(f"{path}: its optimiser state is not one of {model.optimizer}: {problem}") from problem
+    return model
+
+
+def save_weights(model: Any, path: Any) -> None:
+    """Write the Parameters alone; ``load_weights`` reads them into a model of the same structure."""
+    tensors = {f"weights/{_inner(p.path, model)}": to_host(p.value) for p in model.parameters()}
+    write_tensors(path, tensors, {"format": FORMAT, "version": __version__})
+
+
+def load_weights(model: Any, path: Any) -> None:
+    """Read the Parameters in ``path`` into ``model``; names and shapes must agree."""
+    with TensorFile(path) as file:
+        _header(file, path)
+        wanted = {f"weights/{_inner(p.path, model)}": p for p in model.parameters()}
+        stored = {name for name in file.names() if name.startswith("weights/")}
+        if set(wanted) != stored:
+            missing, extra = sorted(set(wanted) - stored), sorted(stored - set(wanted))
+            raise FileError(f"{path} holds other weights than {model}: missing {missing[:3]}, not wanted {extra[:3]}")
+        for name, parameter in wanted.items():
+            if file.shape(name) != tuple(parameter.shape):
+                raise FileError(f"{path}: {name} has shape {file.shape(name)}, the model's has {tuple(parameter.shape)}")
+        for name, parameter in wanted.items():
+            parameter.assign(file.read(name))
+
+
+# --- writing ---------------------------------------------------------------------------------------
+
+
+def write_tensors(path: Any, tensors: dict[str, np.ndarray], header: dict[str, Any]) -> None:
+    """Write arrays and a JSON header to ``path``: beside, read back, flushed, renamed."""
+    from safetensors.numpy import save_file
+
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"the folder {path.parent} does not exist; make it first (mkdir -p {path.parent}). Nothing was written.")
+    tensors = {name: np.asarray(value, order="C") for name, value in tensors.items()}  # others would be scrambled silently
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    os.close(handle)
+    try:
+        save_file(tensors, temporary, metadata={"ls": json.dumps(header, allow_nan=False)})
+        with TensorFile(temporary) as file:
+            for name, value in tensors.items():
+                if file.read(name).tobytes() != value.tobytes():
+                    raise OSError(f"{path}: what was read back of {name} differs from what was written")
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except Exception as problem:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        if isinstance(problem, OSError) or type(problem).__name__ == "SafetensorError":
+            old = "the older file there is as it was" if path.exists() else "no file was left there"
+            raise OSError(f"could not write {path}: {problem}; {old}") from problem
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _inner(path: str, model: Any) -> str:
+    """A Parameter's path without the model's own name."""
+    return path.removeprefix(f"{model.path}/")
+
+
+def _input_shape(model: Any) -> Any:
+    if not model.built:
+        raise NotBuiltError(f"{model} has not seen its input shape yet: fit it, or call it on data, before saving")
+    return getattr(model, "_seen_shape", None)
+
+
+def _compiled(model: Any) -> Any:
+    if getattr(model, "_compiled_with", None) is None:
+        return None
+    parts = dict(model._compiled_with, optimizer=model.optimizer)
+    return {name: serialize(value) for name, value in parts.items()}
+
+
+def _dtypes(model: Any) -> dict[str, str]:
+    return {_inner(p.path, model): str(p.dtype) for p in model.parameters()}
+
+
+# --- reading ---------------------------------------------------------------------------------------
+
+
+def _header(file: TensorFile, path: Any) -> dict[str, Any]:
+    text = file.metadata.get("ls")
+    if text is None:
+        raise FileError(f"{path} is a safetensors file, but not one that LS wrote (its header has no entry 'ls')")
+    header = checked_json(text, f"{path}: the header's entry 'ls'")
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        found = header.get("format") if isinstance(header, dict) else type(header).__name__
+        raise FileError(f"{path} has format {found!r}; this version of LS ({__version__}) reads {FORMAT!r}")
+    return header
+
+
+@contextlib.contextmanager
+def _weights_from(file: TensorFile, header: dict[str, Any]) -> Iterator[None]:
+    """Within, add_weight takes each Parameter from the file after comparing shapes; nothing is drawn."""
+    if not isinstance(header.get("model"), dict):
+        raise FileError("the file holds weights without a model; use model.load_weights(path)")
+    name = header["model"].get("config", {}).get("name")
+
+    def take(path: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+        inner = path.removeprefix(f"{name}/")
+        key = f"weights/{inner}"
+        if key not in file.names():
+            raise FileError(f"{file.path}: the configuration wants a weight {inner!r}, which the file does not hold")
+        if file.shape(key) != shape:
+            raise FileError(f"{file.path}: weight {inner!r} has shape {file.shape(key)}, the configuration wants {shape}")
+        return file.read(key)
+
+    previous = layer_module.weight_source
+    layer_module.weight_source = take
+    try:
+        yield
+    finally:
+        layer_module.weight_source = previous
+
+
+def _rename(model: Any, spec: dict[str, Any]) -> None:
+    name = spec.get("config", {}).get("name")
+    if isinstance(name, str):
+        model.name = name
+
+
+def _shape(value: Any) -> Any:
+    if isinstance(value, list) and value and isinstance(value[0], list):
+        return [_shape(each) for each in value]
+    if not isinstance(value, list) or not all(n is None or (isinstance(n, int) and 0 <= n < 2**31) for n in value):
+        raise FileError(f"the file's input shape {value!r} is no shape")
+    return tuple(value)
+
+
+def _all_used(file: TensorFile, model: Any, path: Any) -> None:
+    used = {f"weights/{_inner(p.path, model)}" for p in model.parameters()}
+    extra = [name for name in file.names() if name.startswith("weights/") and name not in used]
+    if extra:
+        raise FileError(f"{path} holds weights that its configuration does not name: {extra[:3]}")
+
+
+def _restore_text(model: Any, header: dict[str, Any]) -> None:
+    from .text import LabelIndex, TextVectorization
+
+    found = header.get("vectorizations") or {}
+    model.vectorizations = {int(i): TextVectorization.from_config(config) for i, config in found.items()}
+    model.label_index = LabelIndex.from_config(header["labels"]) if header.get("labels") else None
