@@ -1,0 +1,186 @@
+"""The stand-in device: importing this module makes backend 'standin' known, on which tests run without a GPU.
+
+>>> import ls_core
+>>> from ls_core.testing.standin import host_syncs
+>>> x = ls_core.to_device(np.ones((2, 3)), 'standin')
+>>> ls_core.get_xp(x).tanh(x).sum().shape
+()
+>>> np.tanh(x)
+Traceback (most recent call last):
+TypeError: operand 'StandInArray' does not support ufuncs (__array_ufunc__=None)
+>>> with host_syncs() as found:
+...     float(x.sum())
+6.0
+>>> len(found)
+1
+
+What it is like stands in ``standin_array``. It takes and gives the same numbers as NumPy, so results compare bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..backend import Backend, _numpy_uniform, register_backend
+from ..types import DType
+from .cupy_names import CONSTANTS, FUNCTIONS, HOST_FUNCTIONS, TYPES, UFUNCS
+from .standin_array import StandInArray, check_keywords, host_syncs, index_of, signatures, synced, unwrap, wrap
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# Their results' shapes depend on the data, or CuPy asks the device inside.
+_SYNC = _words(
+    "nonzero flatnonzero argwhere unique unique_all unique_counts unique_inverse unique_values union1d intersect1d "
+    "setdiff1d setxor1d extract compress place delete trim_zeros mask_indices tril_indices triu_indices "
+    "tril_indices_from triu_indices_from bincount histogram histogram2d histogramdd nanmin nanmax unravel_index "
+    "ravel_multi_index roots poly"
+)
+_UPLOADS = _words("array asarray asanyarray ascontiguousarray asfortranarray")
+_SHAPES = _words("zeros ones empty full eye identity tri arange linspace logspace indices")  # take host numbers
+_HOST_SECOND = _words("repeat split array_split hsplit vsplit dsplit reshape broadcast_to tile")
+_DEVICE_BOOL = _words("allclose array_equal array_equiv count_nonzero")  # NumPy gives a Python number
+# CuPy has the ufunc methods for these alone.
+_AT = _words("add subtract maximum minimum bitwise_and bitwise_or bitwise_xor")
+_REDUCE = frozenset(["add", "multiply"])
+
+
+def _function(name: str, plain: Callable[..., Any], known: set[str]) -> Callable[..., Any]:
+    short = name.rpartition(".")[2]
+
+    def call(*args: Any, **named: Any) -> Any:
+        check_keywords(name, named, known)
+        if short in _SYNC or (short == "where" and len(args) == 1) or (short == "average" and len(args) + len(named) > 2):
+            synced(name)
+        host = args[:1] if short in _SHAPES else args[1:2] if short in _HOST_SECOND else ()
+        if any(isinstance(each, StandInArray) for part in host for each in (part if isinstance(part, (list, tuple)) else [part])):
+            raise TypeError(f"cupy.{name} wants numbers of the host there, not an array of the device")
+        if short in _UPLOADS and isinstance(args[0], np.ndarray):
+            plain_args: tuple[Any, ...] = args
+        else:
+            plain_args = unwrap(args)
+        if short in ("take", "take_along_axis"):
+            return _take(short, plain_args, {key: unwrap(value) for key, value in named.items()})
+        with np.errstate(all="ignore"):
+            result = plain(*plain_args, **{key: unwrap(value) for key, value in named.items()})
+        if named.get("out") is not None:
+            return named["out"]
+        if short in _UPLOADS and isinstance(args[0], np.ndarray) and np.shares_memory(result, args[0]):
+            result = result.copy()  # the device's memory is its own
+        return StandInArray(np.asarray(result)) if short in _DEVICE_BOOL else wrap(result)
+
+    call.__name__ = short
+    return call
+
+
+def _take(name: str, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """Indices out of range wrap."""
+    given = dict(zip(("a", "indices", "axis"), args, strict=False)) | named
+    if name == "take":
+        return wrap(np.take(given["a"], given["indices"], axis=given.get("axis"), mode="wrap"))
+    axis = given.get("axis", -1)
+    length = given["a"].size if axis is None else given["a"].shape[axis]
+    return wrap(np.take_along_axis(given["a"], given["indices"] % length, axis))
+
+
+class StandInUfunc:
+    """A ufunc with the methods that CuPy has for it."""
+
+    def __init__(self, name: str, plain: Any) -> None:
+        self.__name__ = name
+        self._plain = plain
+        self._call = _function(name, plain, {"out", "dtype", "casting"})
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        return self._call(*args, **named)
+
+    def _only(self, method: str, names: frozenset[str]) -> None:
+        if self.__name__ not in names:
+            raise NotImplementedError(f"cupy.{self.__name__} has no {method}")
+
+    def at(self, a: StandInArray, indices: Any, b: Any) -> None:
+        self._only("at", _AT)
+        if a.dtype.kind == "b" or (a.dtype.kind == "i" and a.dtype.itemsize < 4):
+            raise TypeError(f"cupy.{self.__name__}.at has no atomic operation for {a.dtype}")
+        self._plain.at(a._a, index_of(indices, a.shape)[0], unwrap(b))
+
+    def reduce(self, array: StandInArray, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+        self._only("reduce", _REDUCE)
+        return wrap(self._plain.reduce(array._a, axis=axis, dtype=dtype, out=unwrap(out), keepdims=keepdims))
+
+    def accumulate(self, array: StandInArray, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
+        self._only("accumulate", _REDUCE)
+        return wrap(self._plain.accumulate(array._a, axis=axis, dtype=dtype, out=unwrap(out)))
+
+    def reduceat(self, array: StandInArray, indices: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
+        self._only("reduceat", frozenset(["add"]))
+        return wrap(self._plain.reduceat(array._a, unwrap(indices), axis=axis, dtype=dtype, out=unwrap(out)))
+
+    def outer(self, a: Any, b: Any) -> Any:
+        return wrap(self._plain.outer(unwrap(a), unwrap(b)))
+
+
+class Namespace:
+    """``xp`` of the stand-in device: CuPy's names, and AttributeError for all that CuPy has not."""
+
+    def __init__(self, name: str) -> None:
+        self.__name__ = name
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"cupy has no attribute {name!r} (stand-in device)")
+
+
+def _namespace() -> Namespace:
+    root = Namespace("standin")
+    spaces = {"": root, **{name: Namespace(f"standin.{name}") for name in ("linalg", "fft", "lib", "lib.stride_tricks")}}
+    root.__dict__.update(linalg=spaces["linalg"], fft=spaces["fft"], lib=spaces["lib"])
+    spaces["lib"].__dict__["stride_tricks"] = spaces["lib.stride_tricks"]
+
+    def plain(name: str) -> Any:
+        found: Any = np
+        for part in name.split("."):
+            found = getattr(found, part)
+        return found
+
+    for name, known in signatures(FUNCTIONS).items():
+        space, _, short = name.rpartition(".")
+        spaces[space].__dict__[short] = _function(name, plain(name), known)
+    for name in UFUNCS.split():
+        root.__dict__[name] = StandInUfunc(name, plain(name))
+    for name in (*TYPES.split(), *CONSTANTS.split()):
+        root.__dict__[name] = plain(name)
+    for name in HOST_FUNCTIONS.split():
+        root.__dict__[name] = _about_types(plain(name))
+    root.__dict__.update(ndarray=StandInArray, asnumpy=lambda x: x.get())
+    return root
+
+
+def _about_types(plain: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *args: plain(*(a.dtype if isinstance(a, StandInArray) else a for a in args))
+
+
+def _uniform(generator: np.random.Generator, shape: tuple[int, ...], dtype: DType) -> StandInArray:
+    return StandInArray(_numpy_uniform(generator, shape, dtype))
+
+
+def _to_device(x: np.ndarray) -> StandInArray:
+    return StandInArray(np.array(x))
+
+
+STANDIN = Backend(
+    name="standin",
+    xp=_namespace(),
+    array_type=StandInArray,
+    to_device=_to_device,
+    to_host=lambda x: x.get(),
+    synchronize=lambda: synced("synchronize"),
+    uniform=_uniform,
+)
+register_backend(STANDIN)
+
+__all__ = ["STANDIN", "StandInArray", "host_syncs"]
