@@ -18,6 +18,7 @@ from typing import Any
 from ls_core.backend import get_xp
 from ls_core.errors import ShapeError
 from ls_core.kernel import kernel
+from ls_core.parameter import Parameter
 from ls_core.registry import deserialize
 from ls_core.types import Array
 
@@ -109,7 +110,68 @@ def conv_backward(
     return dx, get_xp(dW).ascontiguousarray(dW.reshape(W.shape)), db
 
 
-class Convolution(SpatialLayer):
+class ConvolutionBase(SpatialLayer):
+    """What every convolutional layer has: windows, a bias and an activation."""
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        strides: Any,
+        padding: str,
+        data_format: str | None,
+        dilation_rate: Any,
+        activation: Any,
+        use_bias: bool,
+        bias_options: tuple[Any, Any, Any],
+        **options: Any,
+    ) -> None:
+        super().__init__(data_format, **options)
+        self.kernel_size = self.as_tuple(kernel_size, "kernel_size")
+        self.strides = self.as_tuple(strides, "strides")
+        self.dilation_rate = self.as_tuple(dilation_rate, "dilation_rate")
+        self.padding = self.one_of(padding, "padding", self.paddings)
+        self.activation = deserialize("activation", activation or "linear")
+        self.use_bias = use_bias
+        self.bias_options = bias_options
+        self.name_output_axes("filters")
+
+    @property
+    def paddings(self) -> tuple[str, ...]:
+        """What ``padding`` may be."""
+        return ("valid", "same")
+
+    def refuse_strided_dilation(self) -> None:
+        """Raise where strides and dilation are both above 1, as Keras does."""
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
+            raise ValueError(
+                f"{self}: strides {self.strides} and dilation_rate {self.dilation_rate} can't both be above 1; set one of them to 1"
+            )
+
+    def add_kernel(self, name: str, shape: tuple[int, ...], options: tuple[Any, Any, Any]) -> Parameter:
+        """A kernel of ``shape`` with (initializer, regularizer, constraint)."""
+        initializer, regularizer, constraint = options
+        return self.add_weight(shape, initializer, regularizer=regularizer, constraint=constraint, name=name)
+
+    def add_bias(self, channels: int) -> None:
+        """``self.bias``: one number for each output channel, or None."""
+        self.bias = self.add_kernel("bias", (channels,), self.bias_options) if self.use_bias else None
+
+    def windows(self, lengths: Any) -> tuple[Any, Pads]:
+        """(output lengths, padding) for inputs of these lengths."""
+        return self.place_windows(lengths, self.kernel_size, self.strides, self.dilation_rate, self.padding)
+
+    def accumulate_bias(self, db: Array | None) -> None:
+        """Add the bias' gradient, where there is a bias."""
+        if self.bias is not None:
+            self.bias.accumulate(db)
+
+    @property
+    def bias_value(self) -> Array | None:
+        """The bias' array, or None."""
+        return None if self.bias is None else self.bias.value
+
+
+class Convolution(ConvolutionBase):
     """What Conv1D, Conv2D and Conv3D share; they differ in ``rank`` alone."""
 
     def __init__(
@@ -132,51 +194,41 @@ class Convolution(SpatialLayer):
         bias_constraint: Any = None,
         **options: Any,
     ) -> None:
-        super().__init__(data_format, activity_regularizer=activity_regularizer, **options)
+        bias_options = (bias_initializer, bias_regularizer, bias_constraint)
+        shared = (kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias, bias_options)
+        super().__init__(*shared, activity_regularizer=activity_regularizer, **options)
         self.filters = self.positive(filters, "filters")
         self.groups = self.positive(groups, "groups")
         if filters % groups:
-            raise ValueError(f"{self}: {groups} groups don't divide {filters} filters")
-        self.kernel_size = self.as_tuple(kernel_size, "kernel_size")
-        self.strides = self.as_tuple(strides, "strides")
-        self.dilation_rate = self.as_tuple(dilation_rate, "dilation_rate")
-        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
-            raise ValueError(f"{self}: strides {self.strides} and dilation_rate {self.dilation_rate} can't both be above 1")
-        self.padding = self.one_of(padding, "padding", ("valid", "same", "causal") if self.rank == 1 else ("valid", "same"))
-        self.activation = deserialize("activation", activation or "linear")
-        self.use_bias = use_bias
+            raise ValueError(f"{self}: {groups} groups don't divide {filters} filters; choose a divisor of both filters and channels")
+        self.refuse_strided_dilation()
         self.kernel_options = (kernel_initializer, kernel_regularizer, kernel_constraint)
-        self.bias_options = (bias_initializer, bias_regularizer, bias_constraint)
-        self.name_output_axes("filters")
+
+    @property
+    def paddings(self) -> tuple[str, ...]:
+        return ("valid", "same", "causal") if self.rank == 1 else ("valid", "same")
 
     def build(self, input_shape: Any) -> None:
         channels = self.known_channels(input_shape)
         if channels % self.groups:
             raise ShapeError(
                 f"{self}: {self.groups} groups don't divide the {channels} channels of the input (axis {self.channel_axis}). "
-                "Choose groups that divide channels and filters.",
+                "Choose groups that divide both channels and filters.",
                 self.channel_axis,
             )
-        initializer, regularizer, constraint = self.kernel_options
-        shape = (*self.kernel_size, channels // self.groups, self.filters)
-        self.kernel = self.add_weight(shape, initializer, regularizer=regularizer, constraint=constraint, name="kernel")
-        self.bias = None
-        if self.use_bias:
-            initializer, regularizer, constraint = self.bias_options
-            self.bias = self.add_weight((self.filters,), initializer, regularizer=regularizer, constraint=constraint, name="bias")
+        self.kernel = self.add_kernel("kernel", (*self.kernel_size, channels // self.groups, self.filters), self.kernel_options)
+        self.add_bias(self.filters)
 
     def output_shape(self, input_shape: Any) -> Any:
         batch, lengths, _ = self.split_shape(input_shape)
-        outputs, _ = self.place_windows(lengths, self.kernel_size, self.strides, self.dilation_rate, self.padding)
-        return self.join_shape(batch, outputs, self.filters)
+        return self.join_shape(batch, self.windows(lengths)[0], self.filters)
 
     def forward(self, x: Array, training: bool = False) -> Any:
         _, lengths, channels = self.split_shape(x.shape)
         self.check_channels(channels, self.kernel.shape[-2] * self.groups)
-        _, pads = self.place_windows(lengths, self.kernel_size, self.strides, self.dilation_rate, self.padding)
+        _, pads = self.windows(lengths)
         x = self.channels_last(x)
-        b = self.bias.value if self.bias is not None else None
-        z = conv_forward(x, self.kernel.value, b, self.strides, self.dilation_rate, pads, self.groups)
+        z = conv_forward(x, self.kernel.value, self.bias_value, self.strides, self.dilation_rate, pads, self.groups)
         y, saved = self.activation.forward(self.as_input(z))
         return y, (x, pads, saved)
 
@@ -184,11 +236,10 @@ class Convolution(SpatialLayer):
         x, pads, activated = saved
         dz = self.channels_last(self.activation.backward(dy, activated))
         geometry = (self.strides, self.dilation_rate, pads, self.groups)
-        dx, dW, db = conv_backward(dz, x, self.kernel.value, self.bias is not None, *geometry, input_gradient)
+        dx, dW, db = conv_backward(dz, x, self.kernel.value, self.use_bias, *geometry, input_gradient)
         self.kernel.accumulate(dW)
-        if self.bias is not None:
-            self.bias.accumulate(db)
+        self.accumulate_bias(db)
         return self.as_input(dx) if input_gradient else None
 
 
-__all__ = ["Convolution", "conv_backward", "conv_forward", "join_groups", "split_groups"]
+__all__ = ["Convolution", "ConvolutionBase", "conv_backward", "conv_forward", "join_groups", "split_groups"]

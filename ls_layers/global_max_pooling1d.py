@@ -13,17 +13,17 @@ class GlobalMaxPooling1D(GlobalMaxPooling):
     data_format : {'channels_last', 'channels_first'}
         Default 'channels_last'.
     keepdims : bool
-        Keep the time axis, with length 1; default False.
+        Keep the pooled axes, with length 1; default False.
 
     Notes
     -----
-    Input (B, T, C), output (B, C). Backward: the gradient goes to the largest element; of equal ones, to the first.
-    A mask is not looked at.
+    Input (B, T, C), output (B, C). Backward: the gradient goes to the largest element; of equal ones, to
+    the first in reading order, on every backend.
 
     Raises
     ------
     ShapeError
-        A wrong number of axes, or no time step at all.
+        A wrong number of axes, or an axis of length 0.
 
     Source: Keras 3, ``keras.layers.GlobalMaxPooling1D``.
 

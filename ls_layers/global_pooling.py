@@ -37,17 +37,16 @@ def global_max_backward(dy: Array, x: Array, y: Array) -> Array:
 
 @kernel
 def global_average_forward(x: Array, mask: Array | None) -> tuple[Array, Array]:
-    """x (B, I.., C), mask (B, I..) or None -> y (B, C), weight (B, I.., 1) or 1 / N."""
+    """x (B, I.., C), mask (B, I..) or None -> y (B, C), weight (B, I.., 1) or the number 1 / N."""
     xp = get_xp(x)
     axes = tuple(range(1, x.ndim - 1))
     if mask is None:
-        weight = 1.0 / math.prod(x.shape[1:-1])
-        return x.sum(axis=axes) * weight, weight
+        return x.mean(axis=axes), 1.0 / math.prod(x.shape[1:-1])
     kept = mask.astype(bool)[..., None]  # (B, I.., 1)
-    count = kept.sum(axis=axes, keepdims=True)  # (B, 1.., 1)
-    # A row without any kept position gives 0 (and not 0 / 0).
-    weight = (kept / xp.maximum(count, 1)).astype(x.real.dtype)  # (B, I.., 1)
-    return xp.where(kept, x * weight, 0).sum(axis=axes), weight
+    count = xp.maximum(kept.sum(axis=axes, keepdims=True), 1)  # (B, 1.., 1); at least 1, so that an empty row gives 0 and not 0 / 0
+    weight = (kept / count).astype(x.real.dtype)  # (B, I.., 1)
+    total = xp.where(kept, x, 0).sum(axis=axes)  # (B, C)
+    return total / count.reshape(-1, 1).astype(x.real.dtype), weight
 
 
 @kernel

@@ -104,6 +104,17 @@ class Pooling(SpatialLayer):
 class MaxPooling(Pooling):
     """The largest element of each window."""
 
+    def __init__(
+        self,
+        pool_size: Any = 2,
+        strides: Any = None,
+        padding: str = "valid",
+        data_format: str | None = None,
+        name: str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(pool_size, strides, padding, data_format, name, **options)
+
     def forward(self, x: Array, training: bool = False) -> Any:
         _, pads = self._place(self.split_shape(x.shape)[1])
         x = self.channels_last(x)

@@ -3,7 +3,7 @@
 An axis of length L (large side) is read by S windows (small side). Tap k of window s reads position
 ``s * stride + k * dilation - before``; what falls outside [0, L) is padding and is skipped.
 
-G groups, B batch, L.. and S.. the spatial axes of either side, K taps of a window over all axes, C channels.
+B batch, L.. and S.. the spatial axes of either side, K taps of a window over all axes, C channels; .. alone: any axes.
 """
 
 from __future__ import annotations
@@ -49,26 +49,28 @@ def count_windows(lengths: Ints, sizes: Ints, strides: Ints, dilation: Ints, pad
 
 
 def gather(large: Array, small: Ints, sizes: Ints, strides: Ints, dilation: Ints, before: Ints) -> Array:
-    """What every window reads: (G, B, L.., C) -> (G, B, S.., K, C), zeros where it reads padding."""
+    """What every window reads: (.., L.., C) -> (.., S.., K, C), zeros where it reads padding."""
     xp = get_xp(large)
-    G, B, *lengths, C = large.shape
-    if math.prod(sizes) == 1 and tuple(lengths) == small:
+    *lead, C = large.shape
+    lead, lengths = lead[: -len(sizes)], tuple(lead[-len(sizes) :])
+    if math.prod(sizes) == 1 and lengths == small:
         return large[..., None, :]  # every position read once: the columns are the array itself
-    columns = xp.zeros((G, B, *small, math.prod(sizes), C), dtype=large.dtype)
-    for k, windows, read in overlaps(tuple(lengths), small, sizes, strides, dilation, before):
-        columns[(slice(None), slice(None), *windows, k)] = large[(slice(None), slice(None), *read)]
+    columns = xp.zeros((*lead, *small, math.prod(sizes), C), dtype=large.dtype)
+    for k, windows, read in overlaps(lengths, small, sizes, strides, dilation, before):
+        columns[(..., *windows, k, slice(None))] = large[(..., *read, slice(None))]
     return columns
 
 
 def scatter(columns: Array, large: Ints, sizes: Ints, strides: Ints, dilation: Ints, before: Ints) -> Array:
-    """The adjoint of ``gather``: each column is added where it was read, (G, B, S.., K, C) -> (G, B, L.., C)."""
+    """The adjoint of ``gather``: each column is added where it was read, (.., S.., K, C) -> (.., L.., C)."""
     xp = get_xp(columns)
-    G, B, *small, K, C = columns.shape
-    if K == 1 and tuple(small) == large:
+    *lead, K, C = columns.shape
+    lead, small = lead[: -len(sizes)], tuple(lead[-len(sizes) :])
+    if K == 1 and small == large:
         return columns[..., 0, :]
-    total = xp.zeros((G, B, *large, C), dtype=columns.dtype)
-    for k, windows, read in overlaps(large, tuple(small), sizes, strides, dilation, before):
-        total[(slice(None), slice(None), *read)] += columns[(slice(None), slice(None), *windows, k)]
+    total = xp.zeros((*lead, *large, C), dtype=columns.dtype)
+    for k, windows, read in overlaps(large, small, sizes, strides, dilation, before):
+        total[(..., *read, slice(None))] += columns[(..., *windows, k, slice(None))]
     return total
 
 
