@@ -20,6 +20,10 @@ class ActivationFunction:
         ``forward(x) -> (y, saved)``; ``saved`` is what backward needs, the output where the derivative allows it.
     backward : callable
         ``backward(dy, saved) -> dx``.
+    aliases : tuple of str
+        Further names.
+    output_shape : callable, optional
+        ``output_shape(input_shape)``; default: the same shape.
 
     Examples
     --------
@@ -30,7 +34,7 @@ class ActivationFunction:
     (array([9.]), array([6.]))
     """
 
-    __slots__ = ("name", "forward", "backward")
+    __slots__ = ("name", "forward", "backward", "output_shape")
 
     def __init__(
         self,
@@ -38,14 +42,21 @@ class ActivationFunction:
         forward: Callable[..., tuple[Array, Any]],
         backward: Callable[..., Array],
         aliases: tuple[str, ...] = (),
+        output_shape: Callable[[Any], Any] | None = None,
     ) -> None:
         self.name = name
         self.forward = forward
         self.backward = backward
+        self.output_shape = output_shape or _same_shape
         register("activation", name, self, aliases)
 
-    def __call__(self, x: Array) -> Array:
-        return self.forward(x)[0]
+    def __call__(self, x: Array, **parameters: Any) -> Array:
+        """y alone; ``parameters`` are the function's own: ``leaky_relu(x, negative_slope=0.1)``."""
+        return self.forward(x, **parameters)[0]
 
     def __repr__(self) -> str:
         return f"<activation {self.name}>"
+
+
+def _same_shape(input_shape: Any) -> Any:
+    return input_shape

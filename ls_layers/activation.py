@@ -19,7 +19,7 @@ class Activation(Layer):
 
     Notes
     -----
-    Output: the input's shape. No weights. Backward is the function's own.
+    Output: the input's shape (glu: half as long along its axis). No weights. Backward is the function's own.
 
     Raises
     ------
@@ -42,6 +42,9 @@ class Activation(Layer):
     def __init__(self, activation: Any, **options: Any) -> None:
         super().__init__(**options)
         self.activation = deserialize("activation", activation or "linear")
+
+    def output_shape(self, input_shape: Any) -> Any:
+        return self.activation.output_shape(input_shape)
 
     def forward(self, x: Array, training: bool = False) -> Any:
         return self.activation.forward(x)

@@ -1,0 +1,31 @@
+"""celu: y = max(x, 0) + alpha (exp(min(x, 0) / alpha) - 1), alpha > 0 (Barron 2017, eq. 2)."""
+
+from __future__ import annotations
+
+from ls_core.activation import ActivationFunction
+from ls_core.backend import get_xp
+from ls_core.kernel import kernel
+from ls_core.types import Array
+
+
+@kernel
+def celu_forward(x: Array, alpha: float = 1.0) -> tuple[Array, Array]:
+    xp = get_xp(x)
+    y = xp.minimum(x, 0)  # (...)
+    y /= alpha
+    y = xp.expm1(y)
+    y *= alpha
+    y += xp.maximum(x, 0)
+    return y, y
+
+
+@kernel
+def celu_backward(dy: Array, y: Array, alpha: float = 1.0) -> Array:
+    # y = x for x > 0, else alpha (exp(x / alpha) - 1), whose derivative is exp(x / alpha) = y / alpha + 1
+    slope = get_xp(y).minimum(y, 0)  # (...)
+    slope /= alpha
+    slope += 1
+    return dy * slope  # (...)
+
+
+celu = ActivationFunction("celu", celu_forward, celu_backward)

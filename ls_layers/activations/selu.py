@@ -1,0 +1,38 @@
+"""selu: y = scale x for x > 0, else scale alpha (exp(x) - 1) (Klambauer et al. 2017, eq. 2).
+
+The two constants keep mean 0 and variance 1 from layer to layer (eq. 14).
+"""
+
+from __future__ import annotations
+
+from ls_core.activation import ActivationFunction
+from ls_core.backend import get_xp
+from ls_core.kernel import kernel
+from ls_core.types import Array
+
+SELU_ALPHA = 1.6732632423543772
+SELU_SCALE = 1.0507009873554805
+
+
+@kernel
+def selu_forward(x: Array) -> tuple[Array, Array]:
+    xp = get_xp(x)
+    y = xp.expm1(xp.minimum(x, 0))  # (...)
+    y *= SELU_ALPHA
+    y += xp.maximum(x, 0)
+    y *= SELU_SCALE
+    return y, y
+
+
+@kernel
+def selu_backward(dy: Array, y: Array) -> Array:
+    # y = scale x for x > 0, else scale alpha (exp(x) - 1), whose derivative is scale alpha exp(x) = y + scale alpha
+    slope = get_xp(y).minimum(y, 0)  # (...)
+    slope += SELU_SCALE * SELU_ALPHA
+    positive = (y > 0).astype(y.dtype)  # (...)
+    positive *= SELU_SCALE - SELU_SCALE * SELU_ALPHA
+    slope += positive
+    return dy * slope  # (...)
+
+
+selu = ActivationFunction("selu", selu_forward, selu_backward)
