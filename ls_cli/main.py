@@ -1,0 +1,79 @@
+"""ls-engine: the console command. Each subcommand's code is imported when it runs, so --help answers at once."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ls-engine", description="A neural-network engine written from scratch: train, predict, check, look."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, summary: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=summary, description=summary, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+
+    demo = add("demo", "Write data.csv from Python's own docstrings, train two classifiers on it, evaluate, save, reload, draw.")
+    demo.add_argument("--folder", default=".", help="where data.csv, the model and the pictures go")
+    demo.add_argument("--seed", type=int, default=0)
+
+    train = add("train", "Train a text classifier from a CSV file.")
+    train.add_argument("csv", metavar="CSV")
+    train.add_argument("--text", required=True, metavar="COL", help="the column that holds the texts")
+    train.add_argument("--label", required=True, metavar="COL", help="the column that holds the labels")
+    train.add_argument("--out", required=True, metavar="FILE", help="the model file to write")
+    train.add_argument(
+        "--model", choices=["pooled", "cnn"], default="pooled", help="global pooling with dropout, or the README's six layers"
+    )
+    train.add_argument("--vocabulary", type=int, default=10000, metavar="N", help="largest vocabulary")
+    train.add_argument("--width", type=int, default=128, metavar="N", help="size of the embedding")
+    train.add_argument("--filters", type=int, default=128, metavar="N", help="filters of the convolution")
+    train.add_argument("--dropout", type=float, default=0.5)
+    train.add_argument("--epochs", type=int, default=20, help="at most; training stops when the validation loss rises")
+    train.add_argument("--patience", type=int, default=3, help="epochs without improvement before it stops")
+    train.add_argument("--batch-size", type=int, default=32)
+    train.add_argument("--learning-rate", type=float, default=1e-3)
+    train.add_argument("--validation-split", type=float, default=0.2)
+    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--device", choices=["numpy", "cupy", "auto"], default="numpy")
+
+    predict = add("predict", "Predict the labels of texts, of a CSV file, or of the lines of standard input.")
+    predict.add_argument("file", metavar="FILE", help="a model file")
+    predict.add_argument("texts", nargs="*", metavar="TEXT", help="texts; one that ends in .csv and exists is read as a CSV file")
+    predict.add_argument("--text", default="text", metavar="COL", help="the column of a CSV file that holds the texts")
+    predict.add_argument("--json", action="store_true", help="one JSON object a line, with every probability")
+
+    evaluate = add("evaluate", "Loss, accuracy and a report per label of a model on a CSV file.")
+    evaluate.add_argument("file", metavar="FILE", help="a model file")
+    evaluate.add_argument("csv", metavar="CSV")
+    evaluate.add_argument("--text", default="text", metavar="COL")
+    evaluate.add_argument("--label", default="label", metavar="COL")
+    evaluate.add_argument("--confusion", metavar="PNG", help="draw the confusion matrix here")
+
+    gradcheck = add("gradcheck", "Check the hand-written gradients of every layer, loss and activation.")
+    gradcheck.add_argument("names", nargs="*", metavar="LAYER", help="only these; default: all")
+    gradcheck.add_argument("--mutants", action="store_true", help="inject wrong backwards and print which check kills them")
+
+    add("info", "Versions, BLAS and its threads, devices, and which extras are there.")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``ls-engine``; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    command = importlib.import_module(f"ls_cli.{options.command}")
+    try:
+        return int(command.run(options) or 0)
+    except (ValueError, OSError, ImportError, RuntimeError) as problem:
+        print(f"ls-engine {options.command}: {problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
