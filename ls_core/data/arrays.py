@@ -201,7 +201,7 @@ def _from_series(series: Any, name: str) -> np.ndarray:
         return np.asarray(series.to_numpy(dtype=width) if kind == "f" else series.to_numpy(dtype={"b": bool}.get(kind, np.int64)))
     values = np.empty(len(series), dtype=object)
     values[:] = series.tolist()
-    if len(values) == 0 or any(isinstance(v, (str, bytes)) for v in values):
+    if len(values) == 0 or str(series.dtype).startswith("str") or any(isinstance(v, (str, bytes)) for v in values):
         return _texts(values, name, series.name)
     return _numbers(values, name)
 

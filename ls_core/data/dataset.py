@@ -9,6 +9,7 @@ import numpy as np
 
 from ..random import Stream, random_stream
 from .arrays import as_arrays, count_rows, take_rows
+from .collate import stack
 
 
 class Dataset:
@@ -28,6 +29,10 @@ class Dataset:
 
     def __getitem__(self, index: int) -> Any:
         raise NotImplementedError(f"{type(self).__name__} has no __getitem__")
+
+    def take(self, indices: np.ndarray) -> Any:
+        """The batch of these samples; a dataset that can fetch many at once overrides it."""
+        return stack([self[int(i)] for i in indices])
 
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))
@@ -68,7 +73,6 @@ class ArrayDataset(Dataset):
         return take_rows(self.arrays, index)
 
     def take(self, indices: np.ndarray) -> Any:
-        """A whole batch at once."""
         return take_rows(self.arrays, indices)
 
 

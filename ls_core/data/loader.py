@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..random import Stream, random_stream
-from .arrays import as_array
-from .dataset import ArrayDataset, Dataset, IterableDataset
+from .collate import stack
+from .dataset import Dataset, IterableDataset
 from .prefetch import prefetch
 
 
@@ -41,6 +41,7 @@ class DataLoader:
 
     Examples
     --------
+    >>> from ls_core.data import ArrayDataset
     >>> loader = DataLoader(ArrayDataset(np.arange(5), np.arange(5) % 2), batch_size=2)
     >>> len(loader), [x.tolist() for x, y in loader]
     (3, [[0, 1], [2, 3], [4]])
@@ -106,7 +107,7 @@ class DataLoader:
                     yield (self.collate or stack)(batch)
             return
         for indices in self._index_batches():
-            if self.collate is None and isinstance(self.dataset, ArrayDataset):
+            if self.collate is None and isinstance(self.dataset, Dataset):
                 yield self.dataset.take(np.asarray(indices))
             else:
                 yield (self.collate or stack)([self.dataset[int(i)] for i in indices])
@@ -125,34 +126,3 @@ class DataLoader:
             indices = order[start : start + self.batch_size]
             if len(indices) == self.batch_size or not self.drop_last:
                 yield indices
-
-
-def stack(samples: list[Any]) -> Any:
-    """Samples as a batch: tuples and dicts by their parts, arrays and numbers along a new first axis.
-
-    Raises
-    ------
-    ValueError
-        Samples differ in shape.
-
-    Examples
-    --------
-    >>> stack([(np.zeros(3), 'a'), (np.ones(3), 'b')])
-    (array([[0., 0., 0.],
-           [1., 1., 1.]]), array(['a', 'b'], dtype=object))
-    """
-    first = samples[0]
-    if isinstance(first, dict):
-        return {key: stack([sample[key] for sample in samples]) for key in first}
-    if isinstance(first, tuple):
-        return tuple(stack(list(part)) for part in zip(*samples, strict=True))
-    if isinstance(first, (str, bytes)):
-        return as_array(samples)
-    arrays = [np.asarray(sample) for sample in samples]
-    shapes = sorted({array.shape for array in arrays})
-    if len(shapes) > 1:
-        raise ValueError(
-            f"the samples of a batch have different shapes ({', '.join(map(str, shapes[:4]))}); "
-            "pad them: DataLoader(..., collate=ls_core.data.pad_collate), or sort them by length with BucketSampler"
-        )
-    return np.stack(arrays)

@@ -81,7 +81,7 @@ def stratified_split(arrays: Any, labels: Any, fraction: float, seed: int | None
     draw = (random_stream("data/split") if seed is None else Stream("data/split", seed)).generator
     first, second = [], []
     classes, ids = np.unique(labels, return_inverse=True)
-    for i, label in enumerate(classes):
+    for i, label in enumerate(classes.tolist()):
         rows = draw.permutation(np.flatnonzero(ids == i))
         if len(rows) < 2:
             raise ValueError(f"class {label!r} has one row only, so it can't stand in both parts; drop the class or join it with another")
