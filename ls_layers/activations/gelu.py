@@ -60,10 +60,9 @@ def gelu_forward(x: Array) -> tuple[Array, tuple[Array, Array, Array]]:
     a = magnitude(x)  # (...)
     near = get_xp(x).clip(a, 0.0, 39.0)  # beyond, the tail is 0 in float64 as well; 39^2 fits float16
     tail, gauss = upper_tail(near)  # (...), (...)
-    y = near * tail
-    y *= -1.0
-    y += x * 0.5
-    y += a * 0.5
+    y = a * 0.5
+    y += x * 0.5  # max(x, 0)
+    y -= near * tail
     return y, (x, tail, gauss)
 
 
