@@ -71,7 +71,9 @@ class Parameter:
         return self.value.dtype
 
     def accumulate(self, gradient: Array | RowGradient) -> None:
-        """Add ``gradient``; the first one is kept itself, so it must be a fresh array."""
+        """Add ``gradient``; the first one is kept itself, so it must be a fresh array. A frozen Parameter ignores it."""
+        if not self.trainable:
+            return
         if gradient.shape != self.value.shape:
             raise ValueError(
                 f"the gradient of parameter '{self.path}' has shape {gradient.shape}, "

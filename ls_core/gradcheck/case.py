@@ -35,6 +35,10 @@ class Case:
         False for layers whose inputs or output carry no gradient (lookups, vectorisation).
     same_alone : bool
         Whether a batch gives what its rows give one by one; False where statistics cross the batch.
+    dead : tuple of str
+        Parameters whose gradient is zero by mathematics (the key's bias in attention, a bias before a normalisation).
+    skip : tuple of str
+        Checks of the contract (``ls_core.testing.contract``) that do not apply; notes must say why.
     notes : str
         Why a check does not apply, where one does not.
     """
@@ -48,3 +52,9 @@ class Case:
     differentiable: bool = True
     same_alone: bool = True
     notes: str = ""
+    dead: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.skip and not self.notes:
+            raise ValueError(f"case {self.name!r} skips {', '.join(self.skip)}: its notes must say why")

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..backend import find_backend, to_device, to_host, use_backend
 from ..kernel import KERNELS
-from ..layer import Layer
+from ..layer import Layer, collect_losses
 from ..parameter import RowGradient
 from ..random import get_random_state, same_random_numbers
 from ..registry import known_names, lookup
@@ -241,17 +241,14 @@ class LayerSubject(Subject):
             self._restore()
             for p, value in zip(self.weights, self.values[len(self.slots) :], strict=True):
                 p.value = value
-        return [each for each in leaves(y) if is_float(each)] + self._loss_terms(cache)
-
-    def _loss_terms(self, cache: Any) -> list[Array]:
-        return [cache.saved.loss] if self.layer.adds_loss else []
+        return [each for each in (*leaves(y), collect_losses(cache)) if is_float(each)]
 
     def gradients(self, cotangent: Callable[[tuple[int, ...]], np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
         for p in self.layer.parameters():
             p.drop_grad()
         try:
             y, cache = self._forward(self.inputs, self.options)
-            terms = self._loss_terms(cache)
+            penalty = collect_losses(cache)  # backward adds its gradient to dy's
             drawn, dy = draw_cotangents(y, cotangent, self.backend)
             dx = self.layer.backward(dy, cache)
         finally:
@@ -260,7 +257,7 @@ class LayerSubject(Subject):
         for p in self.weights:
             grad = p.grad.to_dense() if isinstance(p.grad, RowGradient) else p.grad
             found.append(np.zeros(p.shape) if grad is None else to_host(grad))
-        return drawn + [np.ones(to_host(term).shape) for term in terms], found
+        return drawn + ([np.ones(())] if is_float(penalty) else []), found
 
 
 def double_copy(layer: Layer, backend: str) -> Layer:
