@@ -6,6 +6,7 @@ from ls_core.registry import register_module
 from . import activations as activations
 from .activation import Activation as Activation
 from .add import Add as Add
+from .average import Average as Average
 from .average_pooling1d import AveragePooling1D as AveragePooling1D
 from .average_pooling2d import AveragePooling2D as AveragePooling2D
 from .average_pooling3d import AveragePooling3D as AveragePooling3D
@@ -16,9 +17,13 @@ from .conv1d_transpose import Conv1DTranspose as Conv1DTranspose
 from .conv2d import Conv2D as Conv2D
 from .conv2d_transpose import Conv2DTranspose as Conv2DTranspose
 from .conv3d import Conv3D as Conv3D
+from .cropping1d import Cropping1D as Cropping1D
+from .cropping2d import Cropping2D as Cropping2D
+from .cropping3d import Cropping3D as Cropping3D
 from .dense import Dense as Dense
 from .depthwise_conv1d import DepthwiseConv1D as DepthwiseConv1D
 from .depthwise_conv2d import DepthwiseConv2D as DepthwiseConv2D
+from .dot import Dot as Dot
 from .dropout import Dropout as Dropout
 from .embedding import Embedding as Embedding
 from .flatten import Flatten as Flatten
@@ -29,10 +34,22 @@ from .global_max_pooling1d import GlobalMaxPooling1D as GlobalMaxPooling1D
 from .global_max_pooling2d import GlobalMaxPooling2D as GlobalMaxPooling2D
 from .global_max_pooling3d import GlobalMaxPooling3D as GlobalMaxPooling3D
 from .group_normalization import GroupNormalization as GroupNormalization
+from .gru import GRU as GRU
+from .gru_cell import GRUCell as GRUCell
 from .layer_normalization import LayerNormalization as LayerNormalization
+from .lstm import LSTM as LSTM
+from .lstm_cell import LSTMCell as LSTMCell
 from .max_pooling1d import MaxPooling1D as MaxPooling1D
 from .max_pooling2d import MaxPooling2D as MaxPooling2D
 from .max_pooling3d import MaxPooling3D as MaxPooling3D
+from .maximum import Maximum as Maximum
+from .minimum import Minimum as Minimum
+from .multiply import Multiply as Multiply
+from .parallel import Parallel as Parallel
+from .permute import Permute as Permute
+from .repeat_vector import RepeatVector as RepeatVector
+from .reshape import Reshape as Reshape
+from .residual import Residual as Residual
 from .rms_normalization import RMSNormalization as RMSNormalization
 from .rnn import RNN as RNN
 from .separable_conv1d import SeparableConv1D as SeparableConv1D
@@ -40,7 +57,15 @@ from .separable_conv2d import SeparableConv2D as SeparableConv2D
 from .simple_rnn import SimpleRNN as SimpleRNN
 from .simple_rnn_cell import SimpleRNNCell as SimpleRNNCell
 from .spectral_normalization import SpectralNormalization as SpectralNormalization
+from .subtract import Subtract as Subtract
 from .text_vectorization import TextVectorization as TextVectorization
 from .unit_normalization import UnitNormalization as UnitNormalization
+from .up_sampling1d import UpSampling1D as UpSampling1D
+from .up_sampling2d import UpSampling2D as UpSampling2D
+from .up_sampling3d import UpSampling3D as UpSampling3D
+from .wrapper import Wrapper as Wrapper
+from .zero_padding1d import ZeroPadding1D as ZeroPadding1D
+from .zero_padding2d import ZeroPadding2D as ZeroPadding2D
+from .zero_padding3d import ZeroPadding3D as ZeroPadding3D
 
 register_module("layer", dict(globals()), Layer)
