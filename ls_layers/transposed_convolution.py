@@ -93,13 +93,12 @@ class TransposedConvolution(ConvolutionBase):
         for axis, (length, size, stride, d) in enumerate(zip(lengths, self.kernel_size, self.strides, self.dilation_rate, strict=True)):
             reach = (size - 1) * d + 1  # output positions from a window's first tap to its last
             extra = None if self.output_padding is None else self.output_padding[axis]
-            if self.padding == "valid":  # all that the windows reach; at least one whole stride for each input
-                kept = 2 * reach - 2 + (max(0, stride - reach) if extra is None else extra)
-                before.append(0)
-            else:  # length * stride positions, or as output_padding says
-                kept = stride + reach - 2 if extra is None else reach + reach % 2 - 2 + extra
-                before.append(reach - 1 - min((kept + 1) // 2, reach - 1))
-            outputs.append(None if length is None else max(0, (length - 1) * stride - reach + 2 + kept))
+            if self.padding == "valid":  # nothing is cut off; at least one whole stride for each input
+                cut = -max(0, stride - reach) if extra is None else -extra
+            else:  # length * stride positions stay, or as many as output_padding says
+                cut = reach - stride if extra is None else reach - reach % 2 - extra
+            before.append(0 if self.padding == "valid" else max(0, cut // 2))
+            outputs.append(None if length is None else max(0, (length - 1) * stride + reach - cut))
         return tuple(outputs), tuple(before)
 
     def output_shape(self, input_shape: Any) -> Any:
