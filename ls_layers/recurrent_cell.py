@@ -130,6 +130,20 @@ class RecurrentCell(Layer):
             if state.shape != (x.shape[0], self.units):
                 raise ShapeError(f"{self}: state {i} has shape {state.shape}, it wants {(x.shape[0], self.units)}: (batch, units).")
 
+    def state_gradients(self, dy: Any, like: Array) -> list[Array]:
+        """Gradients of the new states from dy, (that of the output, those of the states); the output is the first state."""
+        d_output, *d_states = dy
+        if d_output is not None:
+            d_states[0] = d_output if d_states[0] is None else d_output + d_states[0]
+        return [get_xp(like).zeros_like(like) if d is None else d for d in d_states]
+
+    def accumulate(self, dW: Array, dU: Array, db: Array | None) -> None:
+        """Add to the gradients of kernel, recurrent_kernel and bias."""
+        self.kernel.accumulate(dW)
+        self.recurrent_kernel.accumulate(dU)
+        if self.bias is not None:
+            self.bias.accumulate(db)
+
     def without_closing_activation(self) -> None:
         return None  # the activation stands inside the recurrence
 

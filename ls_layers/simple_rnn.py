@@ -184,10 +184,7 @@ class SimpleRNN(FusedRNN):
         cell = self.cell
         W, U = cell.kernel.value, cell.recurrent_kernel.value
         dx, dh, dW, dU, db = simple_rnn_backward(d_states[0], dhs, saved, W, U, mask, cell.use_bias, self.truncate, input_gradient)
-        cell.kernel.accumulate(dW)
-        cell.recurrent_kernel.accumulate(dU)
-        if cell.use_bias:
-            cell.bias.accumulate(db)
+        cell.accumulate(dW, dU, db)
         return dx, [dh]
 
 

@@ -93,18 +93,14 @@ class SimpleRNNCell(RecurrentCell):
 
     def backward(self, dy: Any, saved: Any) -> Any:
         x, h, masks, activated = saved
-        d_output, d_state = dy
-        # 3. y = activation(a), given out as the output and as the state
-        total = d_state if d_output is None else d_output if d_state is None else d_output + d_state
+        (total,) = self.state_gradients(dy, h)
+        # 2. y = activation(a)
         da = self.activation.backward(total, activated)  # (B, U)
-        # 2. a = gate_products(x, W) + gate_products(h, U) + b
-        if self.bias is not None:
-            self.bias.accumulate(da.sum(axis=0))
-        dh, dU = gate_products_backward(da, h, self.recurrent_kernel.value, masks[1])
-        # 1. the products
-        dx, dW = gate_products_backward(da, x, self.kernel.value, masks[0])
-        self.recurrent_kernel.accumulate(dU)
-        self.kernel.accumulate(dW)
+        # 1. a = gate_products(x, W) + gate_products(h, U) + b
+        db = da.sum(axis=0) if self.bias is not None else None  # (U,)
+        dh, dU = gate_products_backward(da, h, self.recurrent_kernel.value, masks[1])  # (B, U), (U, U)
+        dx, dW = gate_products_backward(da, x, self.kernel.value, masks[0])  # (B, I), (I, U)
+        self.accumulate(dW, dU, db)
         return dx, dh
 
 
