@@ -45,6 +45,12 @@ def sum_to(dy: Array, shape: tuple[int, ...]) -> Array:
     return dy.sum(axis=axes, keepdims=True).reshape(shape)
 
 
+def spread_masks(mask: Any, inputs: tuple[Array, ...]) -> list[Array]:
+    """One mask (or None) for each input, with axes of size 1 up to the input's rank."""
+    masks = list(mask) if isinstance(mask, (list, tuple)) else [mask] * len(inputs)
+    return [m if m is None else m.astype(bool).reshape(m.shape + (1,) * (x.ndim - m.ndim)) for m, x in zip(masks, inputs, strict=True)]
+
+
 class Merge(Layer):
     """Base of Add, Multiply, Maximum ...: checks and aligns the inputs, and joins their masks by "or"."""
 
