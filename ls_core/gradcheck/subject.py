@@ -143,16 +143,16 @@ class LossSubject(FunctionSubject):
         def forward(prediction: Array) -> tuple[Array, Any]:
             return loss.value_and_grad(y_true, prediction, sample_weight)
 
-        def backward(dy: Array, gradient: Array) -> Array:
-            return gradient * dy
-
         name = getattr(loss, "name", None) or type(loss).__name__
-        super().__init__(f"loss {name}", forward, backward, (y_pred,), backend, resample)
-        self.names = ["y_pred"]
+        super().__init__(f"loss {name}", forward, None, (y_pred,), backend, resample)
 
     def _locate(self) -> None:
         super()._locate()
         self.names = ["y_pred"]
+
+    def gradients(self, cotangent: Callable[[tuple[int, ...]], np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        value, gradient = self.forward(*self.inputs)  # of the sum, where reduction='none' leaves several values
+        return [np.ones(value.shape)], match_inputs(self.name, gradient, leaves(self.inputs))
 
 
 class LayerSubject(Subject):
