@@ -11,7 +11,7 @@ from typing import Any
 from ..backend import get_xp
 from ..kernel import kernel
 from ..types import Array
-from .loss import Loss, clip_probabilities
+from .loss import Loss, clip_probabilities, function_form
 
 
 @kernel
@@ -115,3 +115,6 @@ class BinaryCrossentropy(Loss):
     def per_sample_gradient(self, weights: Array, saved: Any) -> Array:
         backward = binary_crossentropy_logits_backward if self.from_logits else binary_crossentropy_backward
         return backward(weights, *saved, self.axis)
+
+
+binary_crossentropy = function_form(BinaryCrossentropy)

@@ -11,7 +11,7 @@ from typing import Any
 from ..backend import get_xp
 from ..kernel import kernel
 from ..types import Array
-from .loss import Loss, clip_probabilities
+from .loss import Loss, clip_probabilities, function_form
 
 
 @kernel
@@ -108,6 +108,9 @@ class CategoricalCrossentropy(Loss):
     def per_sample_gradient(self, weights: Array, saved: Any) -> Array:
         backward = categorical_crossentropy_logits_backward if self.from_logits else categorical_crossentropy_backward
         return backward(weights, *saved, self.axis)
+
+
+categorical_crossentropy = function_form(CategoricalCrossentropy)
 
 
 def align_one_hot(loss: Loss, y_true: Array, y_pred: Array) -> tuple[Array, Array]:

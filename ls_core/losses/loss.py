@@ -17,6 +17,7 @@ once per call, so the gradient may overwrite what ``per_sample`` made and saved,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -201,30 +202,27 @@ def reduce_losses(losses: Array, sample_weight: Any, mask: Any, reduction: str |
     xp, dtype = get_xp(losses), losses.dtype
     if mask is not None:
         sample_weight = apply_mask(sample_weight, to_device(mask, backend_of(losses)), dtype, reduction)
-    if sample_weight is None:
-        weight, weighted = xp.ones(losses.shape, dtype=dtype), losses
-    else:
-        weight = _array_like(sample_weight, losses)
-        if weight.ndim == losses.ndim + 1 and weight.shape[-1] == 1 and losses.ndim > 0:
-            weight = weight[..., 0]
-        weight = _first_axes(weight, losses.ndim)
-        try:
-            weighted = losses * weight
-        except ValueError:
-            raise ShapeError(
-                f"sample_weight has shape {tuple(np.shape(sample_weight))}, the losses {tuple(losses.shape)}; "
-                "give one weight for each sample, or one for each loss."
-            ) from None
-    if reduction in ("none", None):
-        return weighted, _sum_to(weight, weighted.shape, losses.shape)
+    aligned, weight = losses, xp.ones(losses.shape, dtype=dtype)
+    if sample_weight is not None:
+        aligned, weight = same_rank(losses, _array_like(sample_weight, losses))
+        weight = _first_axes(weight, aligned.ndim)
+    try:
+        weighted = aligned if sample_weight is None else aligned * weight
+    except ValueError:
+        raise ShapeError(
+            f"sample_weight has shape {tuple(np.shape(sample_weight))}, the losses {tuple(losses.shape)}; "
+            "give one weight for each sample, or one for each loss."
+        ) from None
+    value = weighted
     if reduction == "sum":
-        return weighted.sum(), _sum_to(weight, weighted.shape, losses.shape)
-    if reduction == "mean_with_sample_weight" and sample_weight is not None:
+        value = weighted.sum()
+    elif reduction == "mean_with_sample_weight" and sample_weight is not None:
         total = weight.sum()
-        return divide_no_nan(weighted.sum(), total), _sum_to(divide_no_nan(weight, total), weighted.shape, losses.shape)
-    count = max(weighted.size, 1)
-    value = weighted.mean() if weighted.size else weighted.sum()  # mean adds float16 up in float32
-    return value, _sum_to(weight * (1.0 / count), weighted.shape, losses.shape)
+        value, weight = divide_no_nan(weighted.sum(), total), divide_no_nan(weight, total)
+    elif reduction not in ("none", None):
+        value = weighted.mean() if weighted.size else weighted.sum()  # mean adds float16 up in float32
+        weight = weight * (1.0 / max(weighted.size, 1))
+    return value, _sum_to(weight, weighted.shape, aligned.shape).reshape(losses.shape)
 
 
 def _array_like(sample_weight: Any, losses: Array) -> Array:
@@ -239,6 +237,34 @@ def _sum_to(weight: Array, full: tuple[int, ...], shape: tuple[int, ...]) -> Arr
     extra = len(full) - len(shape)
     axes = tuple(range(extra)) + tuple(i + extra for i, n in enumerate(shape) if n == 1 and full[i + extra] != 1)
     return weight.sum(axis=axes).reshape(shape) if axes else weight
+
+
+def labels_to_signs(y_true: Array) -> Array:
+    """Labels that are all 0 or 1 become -1 or 1; others stay. Decided on the device, so nothing waits for it.
+
+    >>> labels_to_signs(np.array([0.0, 1.0])), labels_to_signs(np.array([-1.0, 1.0]))
+    (array([-1.,  1.]), array([-1.,  1.]))
+    """
+    binary = ((y_true == 0) | (y_true == 1)).all()
+    return y_true + (y_true - 1.0) * binary  # 2 y - 1, or y
+
+
+def function_form(cls: Any) -> Callable[..., Array]:
+    """The loss as a function of (y_true, y_pred) and the class's own arguments: the losses before any reduction."""
+
+    def function(y_true: Any, y_pred: Any, *arguments: Any, **options: Any) -> Array:
+        return cls(*arguments, reduction=None, **options)(y_true, y_pred)
+
+    function.__name__ = function.__qualname__ = snake_case(cls.__name__)
+    function.__doc__ = f"``{cls.__name__}`` before its reduction: one loss for each sample."
+    return function
+
+
+def sigmoid(z: Array) -> Array:
+    """1 / (1 + exp(-z)), without overflow."""
+    xp = get_xp(z)
+    e = xp.exp(-xp.abs(z))
+    return xp.where(z >= 0, 1.0, e) / (1.0 + e)
 
 
 def clip_probabilities(p: Array) -> tuple[Array, Array]:

@@ -6,13 +6,13 @@ from typing import Any
 
 from ..kernel import kernel
 from ..types import Array
-from .loss import Loss
+from .loss import Loss, function_form
 
 
 @kernel
-def mean_squared_error_forward(y_true: Array, y_pred: Array) -> tuple[Array, Array]:
+def mean_squared_error_forward(y_true: Array, y_pred: Array) -> tuple[Array, Any]:
     error = y_pred - y_true  # (..., C)
-    return (error * error).mean(axis=-1), error
+    return (error * error).mean(axis=-1), (error,)
 
 
 @kernel
@@ -49,4 +49,7 @@ class MeanSquaredError(Loss):
         return mean_squared_error_forward(y_true, y_pred)
 
     def per_sample_gradient(self, weights: Array, saved: Any) -> Array:
-        return mean_squared_error_backward(weights, saved)
+        return mean_squared_error_backward(weights, *saved)
+
+
+mean_squared_error = function_form(MeanSquaredError)

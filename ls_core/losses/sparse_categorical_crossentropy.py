@@ -13,7 +13,7 @@ import numpy as np
 from ..backend import get_xp
 from ..kernel import kernel
 from ..types import Array
-from .loss import Loss, clip_probabilities
+from .loss import Loss, clip_probabilities, function_form
 
 
 @kernel
@@ -110,17 +110,7 @@ class SparseCategoricalCrossentropy(Loss):
         self.closing_activation = "softmax" if axis == -1 else None
 
     def align(self, y_true: Array, y_pred: Array) -> tuple[Array, Array]:
-        axis = self.axis % max(y_pred.ndim, 1)
-        samples = y_pred.shape[:axis] + y_pred.shape[axis + 1 :]
-        if y_true.shape != samples and y_true.shape == (*y_pred.shape[:axis], 1, *y_pred.shape[axis + 1 :]):
-            y_true = y_true.reshape(samples)
-        if y_true.shape != samples:
-            if y_true.shape == y_pred.shape:
-                fix = "These look like one-hot labels: use categorical_crossentropy, or give class ids."
-            else:
-                fix = f"It wants one class id for each sample: y_true of shape {samples}."
-            raise self.mismatch(y_true, y_pred, fix)
-        return whole_numbers(y_true), y_pred
+        return align_ids(self, y_true, y_pred, self.axis)
 
     def per_sample(self, y_true: Array, y_pred: Array) -> Any:
         xp = get_xp(y_pred)
@@ -144,6 +134,24 @@ class SparseCategoricalCrossentropy(Loss):
         moved, inner = saved
         backward = sparse_categorical_crossentropy_logits_backward if self.from_logits else sparse_categorical_crossentropy_backward
         return xp.moveaxis(backward(weights.reshape(-1), *inner).reshape(moved), -1, self.axis)
+
+
+sparse_categorical_crossentropy = function_form(SparseCategoricalCrossentropy)
+
+
+def align_ids(loss: Loss, y_true: Array, y_pred: Array, axis: int) -> tuple[Array, Array]:
+    """Class ids in the shape of y_pred without its axis of classes; the error knows one-hot labels."""
+    axis %= max(y_pred.ndim, 1)
+    before, after = y_pred.shape[:axis], y_pred.shape[axis + 1 :]
+    if y_true.shape == (*before, 1, *after):
+        y_true = y_true.reshape(before + after)
+    if y_true.shape != before + after:
+        if y_true.shape == y_pred.shape:
+            fix = "These look like one-hot labels: use categorical_crossentropy, or give class ids."
+        else:
+            fix = f"It wants one class id for each sample: y_true of shape {before + after}."
+        raise loss.mismatch(y_true, y_pred, fix)
+    return whole_numbers(y_true), y_pred
 
 
 def whole_numbers(ids: Array) -> Array:
