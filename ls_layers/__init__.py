@@ -6,11 +6,14 @@ from ls_core.registry import register_module
 from . import activations as activations
 from .activation import Activation as Activation
 from .add import Add as Add
+from .additive_attention import AdditiveAttention as AdditiveAttention
+from .attention import Attention as Attention
 from .average import Average as Average
 from .average_pooling1d import AveragePooling1D as AveragePooling1D
 from .average_pooling2d import AveragePooling2D as AveragePooling2D
 from .average_pooling3d import AveragePooling3D as AveragePooling3D
 from .batch_normalization import BatchNormalization as BatchNormalization
+from .bidirectional import Bidirectional as Bidirectional
 from .concatenate import Concatenate as Concatenate
 from .conv1d import Conv1D as Conv1D
 from .conv1d_transpose import Conv1DTranspose as Conv1DTranspose
@@ -57,8 +60,10 @@ from .separable_conv2d import SeparableConv2D as SeparableConv2D
 from .simple_rnn import SimpleRNN as SimpleRNN
 from .simple_rnn_cell import SimpleRNNCell as SimpleRNNCell
 from .spectral_normalization import SpectralNormalization as SpectralNormalization
+from .stacked_rnn_cells import StackedRNNCells as StackedRNNCells
 from .subtract import Subtract as Subtract
 from .text_vectorization import TextVectorization as TextVectorization
+from .time_distributed import TimeDistributed as TimeDistributed
 from .unit_normalization import UnitNormalization as UnitNormalization
 from .up_sampling1d import UpSampling1D as UpSampling1D
 from .up_sampling2d import UpSampling2D as UpSampling2D
@@ -67,5 +72,11 @@ from .wrapper import Wrapper as Wrapper
 from .zero_padding1d import ZeroPadding1D as ZeroPadding1D
 from .zero_padding2d import ZeroPadding2D as ZeroPadding2D
 from .zero_padding3d import ZeroPadding3D as ZeroPadding3D
+
+AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D
+GlobalAvgPool1D, GlobalAvgPool2D, GlobalAvgPool3D = GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalAveragePooling3D
+GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D
+# Keras' short names
+MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
 
 register_module("layer", dict(globals()), Layer)

@@ -20,22 +20,21 @@ from .convolution import ConvolutionBase
 from .windows import Ints, Pads, count_windows, overlaps
 
 
-def _taps(x: Array, W: Array, strides: Ints, dilation: Ints, pads: Pads) -> tuple[Array, Array, Any]:
-    """x with every channel M times (B, I.., C M), W (K, C M), and each tap with its windows and what they read."""
+def _taps(x: Array, W: Array, strides: Ints, dilation: Ints, pads: Pads) -> tuple[Array, Array, Ints, Any]:
+    """x with every channel M times (B, I.., C M), W (K, C M), the output lengths, and each tap with its windows and what they read."""
     *sizes, C, M = W.shape
     repeated = x.repeat(M, axis=-1) if M > 1 else x
     outputs = count_windows(x.shape[1:-1], tuple(sizes), strides, dilation, pads)
     before = tuple(pad[0] for pad in pads)
     taps = overlaps(x.shape[1:-1], outputs, tuple(sizes), strides, dilation, before)
-    return repeated, W.reshape(math.prod(sizes), C * M), [(k, (slice(None), *o), (slice(None), *i)) for k, o, i in taps]
+    return repeated, W.reshape(math.prod(sizes), C * M), outputs, [(k, (slice(None), *o), (slice(None), *i)) for k, o, i in taps]
 
 
 @kernel
 def depthwise_forward(x: Array, W: Array, b: Array | None, strides: Ints, dilation: Ints, pads: Pads) -> Array:
     """x (B, I.., C), W (k.., C, M), b (C M,) or None -> z (B, O.., C M)."""
     xp = get_xp(x)
-    outputs = count_windows(x.shape[1:-1], W.shape[:-2], strides, dilation, pads)
-    x, W, taps = _taps(x, W, strides, dilation, pads)
+    x, W, outputs, taps = _taps(x, W, strides, dilation, pads)
     z = xp.zeros((x.shape[0], *outputs, x.shape[-1]), dtype=x.dtype)
     for k, windows, read in taps:
         z[windows] += x[read] * W[k]
@@ -51,7 +50,7 @@ def depthwise_backward(
     """dz (B, O.., C M) -> dx (B, I.., C), dW (k.., C, M), db (C M,)."""
     xp = get_xp(dz)
     x_shape, W_shape, axes = x.shape, W.shape, tuple(range(dz.ndim - 1))
-    x, W, taps = _taps(x, W, strides, dilation, pads)
+    x, W, _, taps = _taps(x, W, strides, dilation, pads)
     # 2. z += b
     db = dz.sum(axis=axes) if has_bias else None  # (C M,)
     # 1. z[windows] += x[read] * W[k]

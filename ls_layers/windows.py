@@ -119,7 +119,7 @@ class SpatialLayer(Layer):
 
     def as_tuple(self, value: Any, name: str, least: int = 1) -> Ints:
         """One integer per spatial axis, from an integer or a sequence of them."""
-        values = (value,) * self.rank if isinstance(value, int) else tuple(value)
+        values = (value,) * self.rank if isinstance(value, int) else tuple(value) if isinstance(value, (tuple, list)) else ()
         if len(values) != self.rank or not all(isinstance(v, int) and v >= least for v in values):
             raise ValueError(f"{self}: {name} is an integer or {self.rank} of them, each {least} or more, not {value!r}")
         return values
