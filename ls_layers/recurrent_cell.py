@@ -10,7 +10,7 @@ from typing import Any
 from ls_core.backend import get_xp
 from ls_core.errors import ShapeError
 from ls_core.kernel import kernel
-from ls_core.layer import Layer
+from ls_core.layer import Layer, _leaves
 from ls_core.registry import deserialize
 from ls_core.types import Array
 
@@ -39,6 +39,18 @@ def gate_products_backward(dz: Array, x: Array, W: Array, masks: tuple[Array, ..
         dx += (dz[:, gate] @ W[:, gate].T) * mask
         dW[:, gate] = (x * mask).T @ dz[:, gate]
     return dx, dW
+
+
+def state_sizes(cell: Any) -> list[int]:
+    """The sizes of all states of ``cell``, in order."""
+    size = cell.state_size
+    return list(_leaves(size)) if isinstance(size, (list, tuple)) else [size]
+
+
+def output_size(cell: Any) -> int:
+    """The size of the last axis of ``cell``'s output."""
+    size = getattr(cell, "output_size", None)
+    return state_sizes(cell)[0] if size is None else int(size)
 
 
 def build_inner(outer: Layer, inner: Layer, input_shape: Any) -> None:
@@ -158,4 +170,12 @@ def check_features(layer: Layer, x: Array, W: Array) -> None:
         )
 
 
-__all__ = ["RecurrentCell", "build_inner", "check_features", "gate_products_backward", "gate_products_forward"]
+__all__ = [
+    "RecurrentCell",
+    "build_inner",
+    "check_features",
+    "gate_products_backward",
+    "gate_products_forward",
+    "output_size",
+    "state_sizes",
+]

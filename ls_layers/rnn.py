@@ -22,22 +22,10 @@ from ls_core.backend import backend_of, floatx, get_xp, to_device
 from ls_core.errors import ShapeError
 from ls_core.layer import Layer, _leaves
 from ls_core.parameter import Parameter
-from ls_core.registry import deserialize
 from ls_core.types import Array
 
-from .recurrent_cell import build_inner
-
-
-def state_sizes(cell: Any) -> list[int]:
-    """The sizes of all states of ``cell``, in order."""
-    size = cell.state_size
-    return list(_leaves(size)) if isinstance(size, (list, tuple)) else [size]
-
-
-def output_size(cell: Any) -> int:
-    """The size of the last axis of ``cell``'s output."""
-    size = getattr(cell, "output_size", None)
-    return state_sizes(cell)[0] if size is None else int(size)
+from .recurrent_cell import build_inner, output_size, state_sizes
+from .stacked_rnn_cells import StackedRNNCells, as_cell
 
 
 class RNN(Layer):
@@ -121,7 +109,7 @@ class RNN(Layer):
         super().__init__(**options)
         if truncate is not None and (not isinstance(truncate, int) or truncate < 1):
             raise ValueError(f"{type(self).__name__}: truncate is a positive number of time steps or None, not {truncate!r}")
-        self.cell = _as_cell(cell)
+        self.cell = StackedRNNCells(cell) if isinstance(cell, (list, tuple)) else as_cell(cell)
         self.return_sequences = return_sequences
         self.return_state = return_state
         self.go_backwards = go_backwards
@@ -262,11 +250,4 @@ def _like(mask: Array, x: Array) -> Array:
     return mask.reshape(mask.shape + (1,) * (x.ndim - 1))
 
 
-def _as_cell(cell: Any) -> Layer:
-    cell = deserialize("layer", cell)
-    if not isinstance(cell, Layer) or not hasattr(cell, "state_size"):
-        raise TypeError(f"RNN takes a cell: a Layer with state_size, forward(x, *states) and backward; not {cell!r}")
-    return cell
-
-
-__all__ = ["RNN", "output_size", "state_sizes"]
+__all__ = ["RNN"]

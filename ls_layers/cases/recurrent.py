@@ -9,6 +9,9 @@ import numpy as np
 
 from ls_core.gradcheck.case import Case
 
+from ..batch_normalization import BatchNormalization
+from ..bidirectional import Bidirectional
+from ..dense import Dense
 from ..gru import GRU
 from ..gru_cell import GRUCell
 from ..lstm import LSTM
@@ -16,6 +19,8 @@ from ..lstm_cell import LSTMCell
 from ..rnn import RNN
 from ..simple_rnn import SimpleRNN
 from ..simple_rnn_cell import SimpleRNNCell
+from ..stacked_rnn_cells import StackedRNNCells
+from ..time_distributed import TimeDistributed
 
 MASK = np.array([[False, True, True, False], [True, True, False, True], [True, False, False, False]])
 
@@ -119,6 +124,24 @@ def _lstm_cell_by_loops(layer: Any, x: np.ndarray, h: np.ndarray, c: np.ndarray)
 def _gru_cell_by_loops(layer: Any, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     y = np.array([_gru_step(layer.get_weights(), *row) for row in zip(x, h, strict=True)])
     return y, y
+
+
+def _stacked_cells_by_loops(layer: Any, x: np.ndarray, h: np.ndarray, c: np.ndarray, h2: np.ndarray) -> tuple[np.ndarray, ...]:
+    lstm, gru = layer.cells
+    _, h, c = _lstm_cell_by_loops(lstm, x, h, c)
+    _, h2 = _gru_cell_by_loops(gru, h, h2)
+    return h2, h, c, h2
+
+
+def _both_ways_by_loops(layer: Any, x: np.ndarray) -> np.ndarray:
+    forwards = _gru_by_loops(layer.forward_layer, x)
+    backwards = _gru_by_loops(layer.backward_layer, x[:, ::-1])[:, ::-1]
+    return np.concatenate((forwards, backwards), axis=2)
+
+
+def _dense_at_each_step(layer: Any, x: np.ndarray) -> np.ndarray:
+    W, b = layer.get_weights()
+    return np.array([[np.tanh(step @ W + b) for step in row] for row in x])
 
 
 CASES = [
@@ -230,5 +253,50 @@ CASES = [
         lambda: GRU(2, go_backwards=True, return_state=True, use_bias=False),
         _x(3, 4, 2),
         {"initial_state": _state(3, 2), "mask": MASK},
+    ),
+    Case(
+        "StackedRNNCells",
+        lambda: StackedRNNCells([LSTMCell(3, bias_initializer="normal"), GRUCell(2, bias_initializer="normal")]),
+        _arrays((4, 2), (4, 3), (4, 3), (4, 2)),
+        expected=_stacked_cells_by_loops,
+    ),
+    Case(
+        "RNN stacked cells, mask, states",
+        lambda: RNN([LSTMCell(3), SimpleRNNCell(2)], return_sequences=True, return_state=True),
+        _x(3, 4, 2),
+        {"initial_state": [_state(3, 3), _state(3, 3), _state(3, 2)], "mask": MASK},
+    ),
+    Case(
+        "RNN stacked cells, dropout",
+        lambda: RNN([GRUCell(3, dropout=0.3, seed=1), LSTMCell(2, recurrent_dropout=0.3, seed=2)]),
+        _x(3, 4, 2),
+        training=True,
+        same_alone=False,
+        notes="dropout masks differ from row to row",
+    ),
+    Case(
+        "Bidirectional",
+        lambda: Bidirectional(GRU(2, bias_initializer="normal", return_sequences=True)),
+        _x(3, 4, 2),
+        expected=_both_ways_by_loops,
+    ),
+    Case("Bidirectional sum, last output, mask", lambda: Bidirectional(LSTM(2), merge_mode="sum"), _x(3, 4, 2), {"mask": MASK}),
+    Case("Bidirectional ave", lambda: Bidirectional(SimpleRNN(2, return_sequences=True), merge_mode="ave"), _x(3, 4, 2), {"mask": MASK}),
+    Case("Bidirectional mul", lambda: Bidirectional(LSTM(2, return_sequences=True), merge_mode="mul"), _x(3, 4, 2), {"mask": MASK}),
+    Case(
+        "Bidirectional unmerged, states",
+        lambda: Bidirectional(LSTM(2, return_sequences=True, return_state=True), merge_mode=None),
+        _x(3, 4, 2),
+        {"initial_state": [_state(3, 2)] * 4, "mask": MASK},
+    ),
+    Case("TimeDistributed", lambda: TimeDistributed(Dense(3, activation="tanh")), _x(2, 4, 3), expected=_dense_at_each_step),
+    Case("TimeDistributed four axes", lambda: TimeDistributed(SimpleRNN(2)), _x(2, 3, 4, 2)),
+    Case(
+        "TimeDistributed of a layer with moving statistics",
+        lambda: TimeDistributed(BatchNormalization()),
+        _x(4, 3, 2),
+        training=True,
+        same_alone=False,
+        notes="statistics cross the batch",
     ),
 ]

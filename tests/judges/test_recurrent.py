@@ -14,7 +14,7 @@ import torch
 import ls_core
 import ls_layers
 
-from .keras_judge import BAR, relative_error
+from .keras_judge import BAR, compare_layer, relative_error
 
 pytestmark = pytest.mark.judges
 
@@ -184,3 +184,103 @@ def test_stateful_over_three_batches(kind: str, extra: dict[str, Any], masked: b
         for variable, parameter in zip(given.trainable_weights, ours.parameters(), strict=True):
             assert relative_error(parameter.grad, variable.value.grad.numpy()) < BAR
         states = last
+
+
+CELLS = [
+    ["LSTMCell", "GRUCell"],
+    ["GRUCell", "SimpleRNNCell", "LSTMCell"],
+    ["SimpleRNNCell"],
+]
+
+
+@pytest.mark.parametrize("kinds", CELLS, ids="+".join)
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("with_states", [False, True])
+@pytest.mark.parametrize(("return_sequences", "return_state", "go_backwards"), SWITCHES)
+def test_stacked_cells(
+    kinds: list[str],
+    masked: bool,
+    with_states: bool,
+    return_sequences: bool,
+    return_state: bool,
+    go_backwards: bool,
+    rng: np.random.Generator,
+) -> None:
+    switches = {"return_sequences": return_sequences, "return_state": return_state, "go_backwards": go_backwards}
+    cells = [getattr(keras.layers, kind)(units=2 + i) for i, kind in enumerate(kinds)]
+    theirs, ours = pair("RNN", {"cell": keras.layers.StackedRNNCells(cells), **switches}, (4, 5, 3), rng)
+    states = None
+    if with_states:
+        states = [[rng.normal(size=(4, 2 + i)) for _ in range(2 if kind == "LSTMCell" else 1)] for i, kind in enumerate(kinds)]
+        if len(kinds) == 1:  # Keras takes a lone cell's states without their list
+            states = states[0]
+    compare(theirs, ours, rng.normal(size=(4, 5, 3)), rng, MASK if masked else None, states)
+
+
+@pytest.mark.parametrize("merge_mode", ["concat", "sum", "mul", "ave", None])
+@pytest.mark.parametrize("kind", ["SimpleRNN", "LSTM", "GRU"])
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("with_states", [False, True])
+@pytest.mark.parametrize("return_sequences", [False, True])
+@pytest.mark.parametrize("return_state", [False, True])
+def test_bidirectional(
+    merge_mode: str | None,
+    kind: str,
+    masked: bool,
+    with_states: bool,
+    return_sequences: bool,
+    return_state: bool,
+    rng: np.random.Generator,
+) -> None:
+    layer = getattr(keras.layers, kind)(units=3, return_sequences=return_sequences, return_state=return_state)
+    theirs, ours = pair("Bidirectional", {"layer": layer, "merge_mode": merge_mode}, (4, 5, 2), rng)
+    states = random_states(kind, rng) + random_states(kind, rng) if with_states else None
+    compare(theirs, ours, rng.normal(size=(4, 5, 2)), rng, MASK if masked else None, states)
+
+
+@pytest.mark.parametrize("kind", ["SimpleRNN", "LSTM", "GRU"])
+@pytest.mark.parametrize("other", ["SimpleRNN", "LSTM", "GRU"])
+@pytest.mark.parametrize("merge_mode", ["concat", None])
+def test_bidirectional_of_two_layers(kind: str, other: str, merge_mode: str | None, rng: np.random.Generator) -> None:
+    layers = {
+        "layer": getattr(keras.layers, kind)(units=3, return_sequences=True),
+        "backward_layer": getattr(keras.layers, other)(units=2, return_sequences=True, go_backwards=True),
+    }
+    theirs, ours = pair("Bidirectional", {**layers, "merge_mode": merge_mode}, (4, 5, 2), rng)
+    compare(theirs, ours, rng.normal(size=(4, 5, 2)), rng, MASK)
+
+
+WRAPPED: list[tuple[Any, tuple[int, ...]]] = [
+    (lambda: keras.layers.Dense(3, activation="tanh"), (4, 5, 2)),
+    (lambda: keras.layers.Dense(3, activation="softmax", use_bias=False), (2, 3, 4, 2)),
+    (lambda: keras.layers.LSTM(3), (2, 3, 4, 2)),
+    (lambda: keras.layers.GRU(3, return_sequences=True), (2, 3, 4, 2)),
+    (lambda: keras.layers.Conv1D(3, 2), (2, 3, 5, 2)),
+    (lambda: keras.layers.Flatten(), (2, 3, 4, 2)),
+    (lambda: keras.layers.BatchNormalization(), (4, 3, 2)),
+    (lambda: keras.layers.LayerNormalization(), (4, 3, 2)),
+]
+
+
+@pytest.mark.parametrize(("make", "shape"), WRAPPED)
+@pytest.mark.parametrize("training", [False, True])
+def test_time_distributed(make: Any, shape: tuple[int, ...], training: bool, rng: np.random.Generator) -> None:
+    arguments = {"layer": make()}
+    compare_layer(ls_layers.TimeDistributed, keras.layers.TimeDistributed, arguments, (rng.normal(size=shape),), training=training)
+
+
+def test_time_distributed_moving_statistics(rng: np.random.Generator) -> None:
+    theirs, ours = pair("TimeDistributed", {"layer": keras.layers.BatchNormalization()}, (4, 3, 2), rng)
+    theirs.set_weights([np.abs(w) for w in theirs.get_weights()])
+    ours.set_weights(theirs.get_weights())
+    x = rng.normal(size=(4, 3, 2))
+    theirs(torch.tensor(x), training=True)
+    ours(x, training=True)
+    for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        assert relative_error(a, b) < BAR
+
+
+def test_time_distributed_mask(rng: np.random.Generator) -> None:
+    theirs, ours = pair("TimeDistributed", {"layer": keras.layers.LSTM(3)}, (4, 5, 3, 2), rng)
+    x, mask = rng.normal(size=(4, 5, 3, 2)), rng.random((4, 5, 3)) > 0.4
+    compare(theirs, ours, x, rng, mask)
