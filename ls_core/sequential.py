@@ -80,6 +80,7 @@ class Sequential(Trainer, Layer):
     def _build_if_known(self) -> None:
         if self._input is not None and None not in self._input.shape[1:]:
             shape: Any = self._input.shape
+            self._seen_shape = shape
             for layer in self._layers:
                 if isinstance(shape, list):
                     return
