@@ -182,6 +182,10 @@ class _Kink(Exception):
     """The forward is not differentiable near these inputs."""
 
 
+class _Dead(Exception):
+    """A Parameter's gradient is zero at these inputs."""
+
+
 def run_check(subject: Subject, seed: int, step: float, tolerance: float | None, mode: str, dead: frozenset[str]) -> Report:
     """All targets, all modes; other inputs where these lie on a kink."""
     if mode not in ("auto", "central", "complex"):
@@ -189,15 +193,12 @@ def run_check(subject: Subject, seed: int, step: float, tolerance: float | None,
     for attempt in range(RESAMPLES + 1):
         rng = np.random.default_rng([seed, attempt])
         if attempt:
-            subject.renew(rng)
+            subject.renew(rng, attempt)
         try:
             return _Check(subject, seed, step, tolerance, mode, dead, attempt, rng).report()
-        except _Kink as kink:
-            problem = kink
-    raise GradientError(
-        f"{subject.name}: no smooth place among the inputs and {RESAMPLES} others ({problem}); "
-        f"give inputs away from kinks and ties (seed {seed})"
-    ) from problem
+        except (_Kink, _Dead) as found:
+            problem = found
+    raise GradientError(f"{subject.name}: {problem}, and so it was at {RESAMPLES} other inputs (seed {seed})") from problem
 
 
 class _Check:
@@ -317,6 +318,8 @@ class _Check:
 
     def _central(self, target: int, v: np.ndarray, analytic: float, scale: float, place: str) -> float:
         name = self.subject.names[target]
+        base = [to_host(y) for y in self.base]
+        before = 0.0  # how rough it was at the step before
         for h in (self.step, self.step / 10):
             ahead, behind = self._moved(target, h * v), self._moved(target, -h * v)
             number = self._along(ahead, behind) / (2 * h)
@@ -325,15 +328,18 @@ class _Check:
                 break
             # Wrong, or is it the place? Look twice as far, and at either side.
             far, back = self._moved(target, 2 * h * v), self._moved(target, -2 * h * v)
-            base = [to_host(y) for y in self.base]
             wide = self._along(far, back) / (4 * h)
             bend = self._along(ahead, base) / h - self._along(base, behind) / h  # h L''
             wide_bend = (self._along(far, base) - self._along(base, back)) / (2 * h)  # 2 h L''
             rough = abs(number - wide) + abs(wide_bend - 2 * bend)  # 0 for a parabola; a jump of the slope shows wherever it lies
             if rough <= bound * max(scale, abs(number)) + 8 * self._noise("central", h):
                 break
+            number = (4 * number - wide) / 3  # without the term in h^2
+            if self._error("central", number, analytic, scale, h)[0] <= bound or rough < before / 20:
+                break  # smooth but curved: a jump would not have become smaller with the step
+            before = rough
         else:
-            raise _Kink(f"{place} near a kink or a tie: slopes {number:.6g} and {wide:.6g} at steps {h:g} and {2 * h:g}")
+            raise _Kink(f"{place} lies near a kink or a tie (slopes {number:.6g} and {wide:.6g} from steps {h:g} and {2 * h:g})")
         self._judge("central", name, place, number, analytic, scale, h)
         return number
 
@@ -358,7 +364,7 @@ class _Check:
                 raise GradientError(f"{self.subject.name}: {name} was said to be dead, but it has a gradient")
             empty = self.subject.values[self.subject.names.index(name)].size == 0
             if name not in self.dead and name not in self.alive and not empty:
-                raise GradientError(
-                    f"{self.subject.name}: the gradient of {name} is zero in {PROBES} random probes, so the check sees nothing there. "
-                    f"Give other inputs, or name it in dead=(...) if mathematics makes it zero (seed {self.seed})"
+                raise _Dead(
+                    f"the gradient of {name} is zero in {PROBES} random probes, so the check sees nothing there; "
+                    "give other inputs, or name it in dead=(...) if mathematics makes it zero"
                 )

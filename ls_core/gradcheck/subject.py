@@ -80,7 +80,7 @@ class Subject:
         """(cotangents drawn for the outputs, gradients of the targets), all on the host."""
         raise NotImplementedError
 
-    def renew(self, rng: np.random.Generator) -> None:
+    def renew(self, rng: np.random.Generator, attempt: int) -> None:
         """Other inputs of the same shapes: from the caller's function, else the same ones moved a little."""
         if self._resample is not None:
             self.inputs = convert(tuple(self._resample(rng)), self.backend)
@@ -113,8 +113,8 @@ class FunctionSubject(Subject):
         self.names = ["input"] if len(every) == 1 else [f"input {i}" for i in self.slots]
         self.values = [every[i] for i in self.slots]
 
-    def renew(self, rng: np.random.Generator) -> None:
-        super().renew(rng)
+    def renew(self, rng: np.random.Generator, attempt: int) -> None:
+        super().renew(rng, attempt)
         self._locate()
 
     def filled(self, values: list[Array]) -> Any:
@@ -180,13 +180,12 @@ class LayerSubject(Subject):
         self._draws = True
         before = get_random_state()
         with same_random_numbers():  # also lets containers and lazy layers finish their Parameters
-            self._forward(self.inputs, self.options)
+            self.layer.forward(*self.inputs, training=training, **self.options)
             self._draws = get_random_state() != before
         self._states = [p for p in self.layer.parameters() if not p.trainable]
         self._kept = [p.value.copy() for p in self._states]
         self.weights = [p for p in self.layer.parameters() if p.trainable and is_float(p)]
-        for p in self.weights:  # zeros and ones hide mistakes: a bias of 0, LoRA's B of 0, a gamma of 1
-            p.value = to_device(to_host(p.value) + noise * rng.normal(size=p.shape), backend)
+        self._move_weights(rng, noise)  # zeros and ones hide mistakes: a bias of 0, LoRA's B of 0, a gamma of 1
         self._locate()
 
     def _locate(self) -> None:
@@ -204,11 +203,14 @@ class LayerSubject(Subject):
                 found += leaves(options[name])
         return found
 
-    def renew(self, rng: np.random.Generator) -> None:
-        super().renew(rng)
-        for p in self.weights:
-            p.value = self._moved(p.value, rng)
+    def renew(self, rng: np.random.Generator, attempt: int) -> None:
+        super().renew(rng, attempt)
+        self._move_weights(rng, 0.1 * attempt)  # further each time: what is dead may lie far from what is not
         self._locate()
+
+    def _move_weights(self, rng: np.random.Generator, noise: float) -> None:
+        for p in self.weights:
+            p.value = to_device(to_host(p.value) + noise * rng.normal(size=p.shape), self.backend)
 
     def _forward(self, inputs: Any, options: dict[str, Any]) -> tuple[Any, Any]:
         if not self._draws:
