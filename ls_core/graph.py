@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from typing import Any
 
@@ -70,6 +71,12 @@ def Input(
     return Symbol((batch_size, *shape), dtype, name, None)
 
 
+def shape_options(layer: Layer, options: dict[str, Any]) -> dict[str, Any]:
+    """Those of a call's keyword arguments that the layer's ``output_shape`` names, since they change the outputs."""
+    names = inspect.signature(layer.output_shape).parameters
+    return {name: value for name, value in options.items() if name in names}
+
+
 def call_on_symbols(layer: Layer, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """Record ``layer(*inputs, **options)``; returns its output Symbol, or a list of them."""
     if not all(isinstance(x, Symbol) for x in inputs):
@@ -80,7 +87,7 @@ def call_on_symbols(layer: Layer, inputs: tuple[Any, ...], options: dict[str, An
     shapes = shapes[0] if len(shapes) == 1 else shapes
     if layer._symbolic_shape is None:
         object.__setattr__(layer, "_symbolic_shape", shapes)
-    result = layer.output_shape(shapes)
+    result = layer.output_shape(shapes, **shape_options(layer, options))
     several = isinstance(result, list)
     node.outputs = [Symbol(tuple(s), None, None, node, i) for i, s in enumerate(result if several else [result])]
     return node.outputs if several else node.outputs[0]

@@ -254,7 +254,10 @@ class Layer(Configurable):
             raise NotImplementedError(f"{type(self).__name__} has no backward")
 
     def output_shape(self, input_shape: Any) -> Any:
-        """The output's shape for inputs of ``input_shape``; default: the same shape."""
+        """The output's shape for inputs of ``input_shape``; default: the same shape.
+
+        A layer whose call has keywords that add outputs (``return_attention_scores``) names them here too.
+        """
         return input_shape
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:

@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 from .errors import ShapeError
-from .graph import Input, Node, Symbol
+from .graph import Input, Node, Symbol, shape_options
 from .layer import Layer, _leaves
 from .random import count_name
 from .registry import deserialize, serialize
@@ -118,9 +118,9 @@ class Model(Trainer, Layer):
 
     def output_shape(self, input_shape: Any) -> Any:
         shapes: dict[int, Any] = dict(zip(self._in_slots, input_shape if isinstance(input_shape, list) else [input_shape], strict=True))
-        for layer, sources, _, _, outs in self._steps:
+        for layer, sources, options, _, outs in self._steps:
             given = [shapes[s] for s in sources]
-            result = layer.output_shape(given[0] if len(given) == 1 else given)
+            result = layer.output_shape(given[0] if len(given) == 1 else given, **shape_options(layer, options))
             shapes.update(zip(outs, result if isinstance(result, list) else [result], strict=True))
         found = [shapes[s] for s in self._out_slots]
         return found if isinstance(self._outputs_as, (list, tuple, dict)) else found[0]

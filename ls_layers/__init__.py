@@ -5,8 +5,10 @@ from ls_core.registry import register_module
 
 from . import activations as activations
 from .activation import Activation as Activation
+from .activity_regularization import ActivityRegularization as ActivityRegularization
 from .add import Add as Add
 from .additive_attention import AdditiveAttention as AdditiveAttention
+from .alpha_dropout import AlphaDropout as AlphaDropout
 from .attention import Attention as Attention
 from .average import Average as Average
 from .average_pooling1d import AveragePooling1D as AveragePooling1D
@@ -28,8 +30,12 @@ from .depthwise_conv1d import DepthwiseConv1D as DepthwiseConv1D
 from .depthwise_conv2d import DepthwiseConv2D as DepthwiseConv2D
 from .dot import Dot as Dot
 from .dropout import Dropout as Dropout
+from .einsum_dense import EinsumDense as EinsumDense
+from .elu import ELU as ELU
 from .embedding import Embedding as Embedding
 from .flatten import Flatten as Flatten
+from .gaussian_dropout import GaussianDropout as GaussianDropout
+from .gaussian_noise import GaussianNoise as GaussianNoise
 from .global_average_pooling1d import GlobalAveragePooling1D as GlobalAveragePooling1D
 from .global_average_pooling2d import GlobalAveragePooling2D as GlobalAveragePooling2D
 from .global_average_pooling3d import GlobalAveragePooling3D as GlobalAveragePooling3D
@@ -39,9 +45,12 @@ from .global_max_pooling3d import GlobalMaxPooling3D as GlobalMaxPooling3D
 from .group_normalization import GroupNormalization as GroupNormalization
 from .gru import GRU as GRU
 from .gru_cell import GRUCell as GRUCell
+from .identity import Identity as Identity
 from .layer_normalization import LayerNormalization as LayerNormalization
+from .leaky_relu import LeakyReLU as LeakyReLU
 from .lstm import LSTM as LSTM
 from .lstm_cell import LSTMCell as LSTMCell
+from .masking import Masking as Masking
 from .max_pooling1d import MaxPooling1D as MaxPooling1D
 from .max_pooling2d import MaxPooling2D as MaxPooling2D
 from .max_pooling3d import MaxPooling3D as MaxPooling3D
@@ -50,6 +59,8 @@ from .minimum import Minimum as Minimum
 from .multiply import Multiply as Multiply
 from .parallel import Parallel as Parallel
 from .permute import Permute as Permute
+from .prelu import PReLU as PReLU
+from .relu import ReLU as ReLU
 from .repeat_vector import RepeatVector as RepeatVector
 from .reshape import Reshape as Reshape
 from .residual import Residual as Residual
@@ -59,6 +70,10 @@ from .separable_conv1d import SeparableConv1D as SeparableConv1D
 from .separable_conv2d import SeparableConv2D as SeparableConv2D
 from .simple_rnn import SimpleRNN as SimpleRNN
 from .simple_rnn_cell import SimpleRNNCell as SimpleRNNCell
+from .softmax import Softmax as Softmax
+from .spatial_dropout1d import SpatialDropout1D as SpatialDropout1D
+from .spatial_dropout2d import SpatialDropout2D as SpatialDropout2D
+from .spatial_dropout3d import SpatialDropout3D as SpatialDropout3D
 from .spectral_normalization import SpectralNormalization as SpectralNormalization
 from .stacked_rnn_cells import StackedRNNCells as StackedRNNCells
 from .subtract import Subtract as Subtract
@@ -73,10 +88,10 @@ from .zero_padding1d import ZeroPadding1D as ZeroPadding1D
 from .zero_padding2d import ZeroPadding2D as ZeroPadding2D
 from .zero_padding3d import ZeroPadding3D as ZeroPadding3D
 
+# Keras' short names
 AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D
 GlobalAvgPool1D, GlobalAvgPool2D, GlobalAvgPool3D = GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalAveragePooling3D
 GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D
-# Keras' short names
 MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
 
 register_module("layer", dict(globals()), Layer)

@@ -26,7 +26,9 @@ from ..errors import CacheError
 from ..gradcheck.case import Case
 from ..gradcheck.check import check_layer
 from ..gradcheck.subject import is_float, leaves, refill
+from ..graph import shape_options
 from ..layer import Layer
+from ..random import same_random_numbers
 from ..registry import deserialize, serialize
 from ..sequential import Sequential
 from .standin import host_syncs
@@ -364,7 +366,7 @@ def output_shape(case: Case) -> None:
             return (None, *x.shape[1:]) if unknown else tuple(x.shape)
 
         shapes = [shape_of(x) for x in trial.inputs if x is not None]
-        said = trial.layer.output_shape(shapes[0] if len(shapes) == 1 else shapes)
+        said = trial.layer.output_shape(shapes[0] if len(shapes) == 1 else shapes, **shape_options(trial.layer, trial.options))
         said = [tuple(s) for s in said] if isinstance(said, list) else [tuple(said)]
         if unknown:
             assert all(len(s) == len(r) for s, r in zip(said, real, strict=True)), f"output_shape says {said}, the outputs have {real}"
@@ -392,7 +394,8 @@ def calls_alike(case: Case) -> None:
     trial, again = Trial(case), Trial(case)
     y, _ = trial.forward()
     trial.rewind()
-    called = trial.layer(*trial.inputs, training=case.training, **trial.options)
+    with same_random_numbers():
+        called = trial.layer(*trial.inputs, training=case.training, **trial.options)
     other, _ = again.forward()
     assert bits(leaves(y)) == bits(leaves(called)), "layer(x) differs from forward(x)"
     assert bits(leaves(y)) == bits(leaves(other)), "the same seed gave other numbers"
