@@ -28,7 +28,8 @@ def max_pool_forward(x: Array, sizes: Ints, strides: Ints, pads: Pads) -> Array:
     """x (B, I.., C) -> y (B, O.., C)."""
     xp = get_xp(x)
     shape, taps = _windows(x.shape, sizes, strides, pads)
-    y = xp.full(shape, -xp.inf, dtype=x.dtype)
+    lowest = xp.iinfo(x.dtype).min if x.dtype.kind in "iu" else -xp.inf
+    y = xp.full(shape, lowest, dtype=x.dtype)
     for windows, read in taps:
         xp.maximum(y[windows], x[read], out=y[windows])
     return y

@@ -99,6 +99,14 @@ def test_what_does_not_fill_a_valid_window_is_dropped() -> None:
     assert MaxPooling1D(2)(np.array([1.0, 2.0, 9.0]).reshape(1, 3, 1)).ravel().tolist() == [2]
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int32"])
+def test_whole_numbers_can_be_pooled(dtype: str, backend: str) -> None:
+    x = np.array([[1, 5, 3]], dtype=dtype).reshape(1, 3, 1)
+    y = ls_core.to_host(MaxPooling1D(2, padding="same")(ls_core.to_device(x, backend)))
+    assert y.ravel().tolist() == [5, 3]
+    assert y.dtype == dtype
+
+
 def test_nan_shows(rng: np.random.Generator) -> None:
     x = rng.normal(size=(1, 4, 1))
     x[0, 1] = np.nan
