@@ -64,6 +64,7 @@ from .relu import ReLU as ReLU
 from .repeat_vector import RepeatVector as RepeatVector
 from .reshape import Reshape as Reshape
 from .residual import Residual as Residual
+from .reversible_embedding import ReversibleEmbedding as ReversibleEmbedding
 from .rms_normalization import RMSNormalization as RMSNormalization
 from .rnn import RNN as RNN
 from .separable_conv1d import SeparableConv1D as SeparableConv1D

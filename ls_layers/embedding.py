@@ -141,8 +141,9 @@ class Embedding(Layer):
         return embedding_forward(self.embeddings.value, ids), ids
 
     def backward(self, dy: Array, ids: Array) -> None:
-        rows, values = embedding_backward(dy, ids)
-        self.embeddings.accumulate(RowGradient(rows, values, self.embeddings.shape))
+        if self.embeddings.trainable:
+            rows, values = embedding_backward(dy, ids)
+            self.embeddings.accumulate(RowGradient(rows, values, self.embeddings.shape))
 
     def _misfit_error(self, ids: Array) -> ValueError:
         place = tuple(int(i) for i in np.argwhere(_misfits(ids, self.input_dim))[0])
