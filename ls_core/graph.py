@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import inspect
 from collections.abc import Iterator
 from typing import Any
 
@@ -91,3 +92,9 @@ def call_on_symbols(layer: Layer, inputs: tuple[Any, ...], options: dict[str, An
     several = isinstance(result, list)
     node.outputs = [Symbol(tuple(s), None, None, node, i) for i, s in enumerate(result if several else [result])]
     return node.outputs if several else node.outputs[0]
+
+
+def shape_after(layer: Layer, shapes: Any, options: dict[str, Any]) -> Any:
+    """``layer.output_shape``, told of those call arguments that it names (``reverse``, ``return_attention_scores``)."""
+    named = inspect.signature(layer.output_shape).parameters
+    return layer.output_shape(shapes, **{k: v for k, v in options.items() if k in named})

@@ -158,6 +158,6 @@ class Embedding(Layer):
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
-        del config["weights"]  # they travel with the weights
+        config.pop("weights", None)  # they travel with the weights
         config.pop("input_length", None)
         return config
