@@ -152,13 +152,18 @@ class Optimizer(Configurable):
         """``make_state`` where the choice depends on the Parameter, by its name or rank."""
         return self.make_state(parameter.value)
 
+    def is_elementwise(self, parameter: Parameter) -> bool:
+        """Whether ``update`` may get some of this Parameter's rows, or the Parameter joined with others."""
+        return self.elementwise
+
     def decay_of(self, parameter: Parameter) -> float:
         """The weight decay of one Parameter; 0 where it is excluded."""
-        if not self.weight_decay or parameter in self._no_decay:
-            return 0.0
-        if self._no_decay_names is not None and self._no_decay_names.search(parameter.name):
-            return 0.0
-        return self.weight_decay
+        return self.weight_decay if self.weight_decay and self.decays(parameter) else 0.0
+
+    def decays(self, parameter: Parameter) -> bool:
+        """Whether exclude_from_weight_decay spared the Parameter not."""
+        named = self._no_decay_names is not None and self._no_decay_names.search(parameter.name)
+        return not named and parameter not in self._no_decay
 
     # --- the step -------------------------------------------------------------------------------------
 
@@ -230,7 +235,7 @@ class Optimizer(Configurable):
         value, state, decay = parameter.value, self.state(parameter), self.decay_of(parameter)
         if not isinstance(gradient, RowGradient):
             self._update_arrays(value, gradient, state, rate, decay)
-        elif not (self.elementwise and self.lazy_rows):
+        elif not (self.lazy_rows and self.is_elementwise(parameter)):
             self._update_arrays(value, gradient.to_dense(), state, rate, decay)
         else:
             rows = gradient.rows  # each once, so that writing back loses nothing
