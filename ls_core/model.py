@@ -87,7 +87,8 @@ class Model(Trainer, Layer):
         gradients = list(sources)
         for name in layer.gradient_keywords:
             gradients += [self._slots[id(s)] for s in _leaves([node.options.get(name)]) if isinstance(s, Symbol)]
-        return layer, sources, node.options, gradients, [self._slots[id(s)] for s in node.outputs]
+        options = {name: _number(value, self._slots) for name, value in node.options.items()}
+        return layer, sources, options, gradients, [self._slots[id(s)] for s in node.outputs]
 
     @property
     def layers(self) -> list[Layer]:
@@ -143,7 +144,7 @@ class Model(Trainer, Layer):
             given = [values[s] for s in sources]
             known = [masks[s] for s in sources]
             if options:
-                options = {k: _fill(v, values, self._slots) for k, v in options.items()}
+                options = {k: _fill(v, values) for k, v in options.items()}
             if layer.takes_mask and any(m is not None for m in known) and "mask" not in options:
                 options = {**options, "mask": known[0] if len(known) == 1 else known}
             try:
@@ -288,10 +289,20 @@ def _reform(symbols: list[Symbol], form: Any) -> Any:
     return symbols if form == "list" else symbols[0]
 
 
-def _fill(value: Any, values: list[Any], slots: dict[int, int]) -> Any:
+class _Slot(int):
+    """Stands in a call's keywords for the value of that number; a copy of the model can read it, unlike a Symbol's id."""
+
+
+def _number(value: Any, slots: dict[int, int]) -> Any:
     if isinstance(value, Symbol):
-        return values[slots[id(value)]]
-    return [_fill(v, values, slots) for v in value] if isinstance(value, (list, tuple)) else value
+        return _Slot(slots[id(value)])
+    return [_number(v, slots) for v in value] if isinstance(value, (list, tuple)) else value
+
+
+def _fill(value: Any, values: list[Any]) -> Any:
+    if isinstance(value, _Slot):
+        return values[value]
+    return [_fill(v, values) for v in value] if isinstance(value, (list, tuple)) else value
 
 
 def _write(value: Any, places: dict[int, list[int]]) -> Any:
