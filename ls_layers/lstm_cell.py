@@ -58,6 +58,18 @@ def lstm_cell_backward(
     return dx, dh_before, dc * f, dW, dU, db
 
 
+def with_forget_bias(initializer: Any, units: int) -> Any:
+    """``initializer``, with ones at the forget gate."""
+    make = deserialize("initializer", initializer)
+
+    def draw(shape: tuple[int, ...], dtype: Any = None, stream: Any = None) -> Any:
+        host = make(shape, dtype=dtype, stream=stream).copy()
+        host[units : 2 * units] = 1.0
+        return host
+
+    return draw
+
+
 class LSTMCell(RecurrentCell):
     """One step of ``LSTM``: ``i, f, o = recurrent_activation(...)``, ``c' = f c + i activation(...)``, ``h' = o activation(c')``.
 
@@ -125,20 +137,14 @@ class LSTMCell(RecurrentCell):
             use_bias,
             (kernel_initializer, kernel_regularizer, kernel_constraint),
             (recurrent_initializer, recurrent_regularizer, recurrent_constraint),
-            (bias_initializer, bias_regularizer, bias_constraint),
+            (with_forget_bias(bias_initializer, units) if unit_forget_bias else bias_initializer, bias_regularizer, bias_constraint),
             dropout,
             recurrent_dropout,
             seed,
             **options,
         )
         self.recurrent_activation = deserialize("activation", recurrent_activation or "linear")
-        self.unit_forget_bias = unit_forget_bias
         self.state_size = [units, units]
-
-    def build(self, input_shape: Any) -> None:
-        super().build(input_shape)
-        if self.bias is not None and self.unit_forget_bias:
-            self.bias.value[self.units : 2 * self.units] = 1.0
 
     def forward(self, x: Array, h: Array, c: Array, training: bool = False, masks: Any = None) -> Any:
         self.check_step(x, (h, c))

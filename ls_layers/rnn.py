@@ -49,7 +49,7 @@ class RNN(Layer):
         True gives zeros at masked steps, False (default) repeats the output before.
     truncate : int, optional
         Truncated backpropagation through time: the sequence is cut into pieces of that many steps; states pass from
-        piece to piece, gradients do not (each piece takes its first states for constants). A long sequence's gradient
+        piece to piece, gradients do not (each piece takes what came before it for constants). A long sequence's gradient
         then neither vanishes nor explodes over more than ``truncate`` steps, and is no longer the exact one.
         Default None: the exact gradient. Not in Keras.
 
@@ -209,7 +209,7 @@ class RNN(Layer):
                 d_states = [a + b for a, b in zip(d_states, d_kept, strict=True)]
             d_output = skipped if mask is not None and not self.zero_output_for_mask else xp.zeros_like(output)
             if self.truncate and t and t % self.truncate == 0:
-                d_states = [xp.zeros_like(d) for d in d_states]  # the piece before takes no gradient from this one
+                d_states, d_output = [xp.zeros_like(d) for d in d_states], xp.zeros_like(output)  # nothing for the piece before
         dx = xp.stack(dxs, axis=1) if input_gradient and dxs[0] is not None else None  # (B, T, ...)
         return dx, list(d_states)
 
@@ -217,16 +217,16 @@ class RNN(Layer):
 
     def _first_states(self, x: Array, initial_state: Any) -> list[Array]:
         sizes = self.state_sizes
+        kind = floatx() if x.dtype.kind in "iub" else x.dtype
         if initial_state is not None:
             states = list(_leaves([initial_state]))
             if len(states) != len(sizes):
                 raise ShapeError(f"{self}: initial_state holds {len(states)} arrays, the cell has {len(sizes)} states of sizes {sizes}.")
             fix = "Give one array (batch, size) for each state."
         elif self.states:
-            states = [to_device(p.value, backend_of(x)) for p in self.states]
+            states = [to_device(p.value, backend_of(x), kind) for p in self.states]
             fix = "A stateful layer wants batches of one size; reset_state() lets another size begin."
         else:
-            kind = floatx() if x.dtype.kind in "iub" else x.dtype
             return [get_xp(x).zeros((x.shape[0], size), dtype=kind) for size in sizes]
         for i, (state, size) in enumerate(zip(states, sizes, strict=True)):
             if state.shape != (x.shape[0], size):
