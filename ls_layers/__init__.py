@@ -43,6 +43,7 @@ from .global_max_pooling1d import GlobalMaxPooling1D as GlobalMaxPooling1D
 from .global_max_pooling2d import GlobalMaxPooling2D as GlobalMaxPooling2D
 from .global_max_pooling3d import GlobalMaxPooling3D as GlobalMaxPooling3D
 from .group_normalization import GroupNormalization as GroupNormalization
+from .group_query_attention import GroupQueryAttention as GroupQueryAttention
 from .gru import GRU as GRU
 from .gru_cell import GRUCell as GRUCell
 from .identity import Identity as Identity
@@ -56,6 +57,7 @@ from .max_pooling2d import MaxPooling2D as MaxPooling2D
 from .max_pooling3d import MaxPooling3D as MaxPooling3D
 from .maximum import Maximum as Maximum
 from .minimum import Minimum as Minimum
+from .multi_head_attention import MultiHeadAttention as MultiHeadAttention
 from .multiply import Multiply as Multiply
 from .parallel import Parallel as Parallel
 from .permute import Permute as Permute
