@@ -325,6 +325,17 @@ def test_missing_and_misshapen_gradients() -> None:
         check_layer(affine(lambda g, name: np.ones((4, 3)) if name == "bias" else g), X)
 
 
+def test_a_gradient_that_is_overwritten() -> None:
+    class Overwriting(Affine):
+        def backward(self, dy: Any, saved: Any) -> Any:
+            self.kernel.accumulate(saved.T @ dy)
+            self.bias.grad = dy.sum(axis=0)
+            return dy @ self.kernel.value.T
+
+    with pytest.raises(GradientError, match="a second backward does not add to the gradient of bias"):
+        check_layer(Overwriting(), X)
+
+
 def test_an_all_ones_cotangent_would_be_blind() -> None:
     def forward(x: np.ndarray) -> Any:
         e = np.exp(x)

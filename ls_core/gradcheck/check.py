@@ -198,6 +198,8 @@ def run_check(subject: Subject, seed: int, step: float, tolerance: float | None,
             return _Check(subject, seed, step, tolerance, mode, dead, attempt, rng).report()
         except (_Kink, _Dead) as found:
             problem = found
+        except GradientError as error:
+            raise GradientError(f"{error} (seed {seed})") from None
     raise GradientError(f"{subject.name}: {problem}, and so it was at {RESAMPLES} other inputs (seed {seed})") from problem
 
 
@@ -239,18 +241,16 @@ class _Check:
         again = self.subject.outputs(self.subject.values)
         for first, second in zip(self.base, again, strict=True):
             if not np.isfinite(to_host(first)).all():
-                raise GradientError(f"{self.subject.name}: the forward's output is not finite (seed {self.seed})")
+                raise GradientError(f"{self.subject.name}: the forward's output is not finite")
             if to_host(first).tobytes() != to_host(second).tobytes():
-                raise GradientError(
-                    f"{self.subject.name}: two forwards on the same inputs differ; draw from the layer's stream (seed {self.seed})"
-                )
+                raise GradientError(f"{self.subject.name}: two forwards on the same inputs differ; draw from the layer's stream")
 
     def _target(self, target: int, gradient: np.ndarray, each_element: bool) -> None:
         name = self.subject.names[target]
         if gradient.size == 0:
             return
         if not np.isfinite(gradient).all():
-            raise GradientError(f"{self.subject.name}: the gradient of {name} is not finite (seed {self.seed})")
+            raise GradientError(f"{self.subject.name}: the gradient of {name} is not finite")
         if np.abs(gradient).max() > 64 * EPS * self.size:
             self.alive.add(name)
         self._direction(target, gradient, self.rng.normal(size=gradient.shape))
@@ -293,7 +293,7 @@ class _Check:
         if error > bound:
             raise GradientError(
                 f"{self.subject.name}: the gradient of {place} is wrong: {mode} derivative {number:.12g}, "
-                f"backward {analytic:.12g}, relative error {error:.1e} above {bound:.1e} (seed {self.seed})"
+                f"backward {analytic:.12g}, relative error {error:.1e} above {bound:.1e}"
             )
         before = self.worst.get((name, mode), (0.0, bound))
         self.worst[name, mode] = max(before, (error, bound))

@@ -11,7 +11,7 @@ import numpy as np
 from ..backend import find_backend, to_device, to_host, use_backend
 from ..kernel import KERNELS
 from ..layer import Layer, collect_losses
-from ..parameter import RowGradient
+from ..parameter import Parameter, RowGradient
 from ..random import get_random_state, same_random_numbers
 from ..registry import known_names, lookup
 from ..types import Array
@@ -177,7 +177,7 @@ class LayerSubject(Subject):
         if not self.layer.built:
             with use_backend(backend):
                 self.layer._build_on(self.inputs)
-        self._draws = True
+        self._added_up = False  # whether a second backward was seen to add to the gradients
         before = get_random_state()
         with same_random_numbers():  # also lets containers and lazy layers finish their Parameters
             self.layer.forward(*self.inputs, training=training, **self.options)
@@ -248,18 +248,34 @@ class LayerSubject(Subject):
     def gradients(self, cotangent: Callable[[tuple[int, ...]], np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
         for p in self.layer.parameters():
             p.drop_grad()
+        drawn, found, penalty = self._backward(cotangent)
+        once = [self._gradient(p) for p in self.weights]
+        if not self._added_up:
+            again = iter(drawn)
+            self._backward(lambda shape: next(again))
+            for p, g in zip(self.weights, once, strict=True):
+                if not np.allclose(self._gradient(p), 2 * g, rtol=1e-9, atol=1e-12, equal_nan=True):
+                    raise GradientError(
+                        f"{self.name}: a second backward does not add to the gradient of {p.name}; use Parameter.accumulate"
+                    )
+            self._added_up = True
+        return drawn + ([np.ones(())] if penalty else []), found + once
+
+    def _backward(self, cotangent: Callable[[tuple[int, ...]], np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray], bool]:
+        """(cotangents, gradients of the inputs, whether a penalty on the outputs counts too)."""
         try:
             y, cache = self._forward(self.inputs, self.options)
-            penalty = collect_losses(cache)  # backward adds its gradient to dy's
+            penalty = is_float(collect_losses(cache))  # backward adds its gradient to dy's
             drawn, dy = draw_cotangents(y, cotangent, self.backend)
             dx = self.layer.backward(dy, cache)
         finally:
             self._restore()
-        found = match_inputs(self.name, dx, self.sources)
-        for p in self.weights:
-            grad = p.grad.to_dense() if isinstance(p.grad, RowGradient) else p.grad
-            found.append(np.zeros(p.shape) if grad is None else to_host(grad))
-        return drawn + ([np.ones(())] if is_float(penalty) else []), found
+        return drawn, match_inputs(self.name, dx, self.sources), penalty
+
+    @staticmethod
+    def _gradient(p: Parameter) -> np.ndarray:
+        grad = p.grad.to_dense() if isinstance(p.grad, RowGradient) else p.grad
+        return np.zeros(p.shape) if grad is None else np.array(to_host(grad))
 
 
 def double_copy(layer: Layer, backend: str) -> Layer:
