@@ -123,6 +123,7 @@ class RNN(Layer):
 
     def build(self, input_shape: Any) -> None:
         shape = input_shape[0] if isinstance(input_shape, list) else input_shape
+        self._check_axes(shape)
         build_inner(self, self.cell, (shape[0], *shape[2:]))
 
     def output_shape(self, input_shape: Any) -> Any:
@@ -233,9 +234,12 @@ class RNN(Layer):
                 raise ShapeError(f"{self}: state {i} has shape {tuple(state.shape)}, it wants {(x.shape[0], size)}. {fix}")
         return states
 
+    def _check_axes(self, shape: Any) -> None:
+        if len(shape) < 3:
+            raise ShapeError(f"{self}: the input has {len(shape)} axes, shape {tuple(shape)}; it wants (batch, time, features).")
+
     def _check_sequence(self, x: Array, mask: Array) -> None:
-        if x.ndim < 3:
-            raise ShapeError(f"{self}: the input has {x.ndim} axes, shape {tuple(x.shape)}; it wants (batch, time, features).")
+        self._check_axes(x.shape)
         if x.shape[1] == 0:
             raise ShapeError(f"{self}: the time axis (axis 1) is empty, shape {tuple(x.shape)}; a sequence has one step or more.", 1)
         if mask is not None and tuple(mask.shape) != tuple(x.shape[:2]):

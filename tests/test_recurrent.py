@@ -400,8 +400,10 @@ def test_nan_behind_the_mask_stays_there(rng: np.random.Generator) -> None:
 
 def test_errors_name_the_layer_and_the_fix(rng: np.random.Generator) -> None:
     layer = LSTM(4, name="enc")
-    layer(draw(rng, 3, 6, 2))
     x = draw(rng, 3, 6, 2)
+    with pytest.raises(ShapeError, match="LSTM 'enc': the input has 2 axes"):
+        layer(x[0])
+    layer(x)  # the wrong input has not built it
     with pytest.raises(ShapeError, match=r"LSTM 'enc': the input has 2 axes, .*it wants \(batch, time, features\)"):
         layer(draw(rng, 3, 2))
     with pytest.raises(ShapeError, match="LSTM 'enc': the last axis of the input is 5, its kernel wants 2"):

@@ -45,8 +45,10 @@ def ours_from(theirs: Any, shape: tuple[int, ...], rng: np.random.Generator) -> 
     return ours
 
 
-def compare(theirs: Any, ours: Any, x: np.ndarray, rng: np.random.Generator, mask: Any = None, states: Any = None) -> None:
-    """Outputs, last states and every gradient; a second call after the first where the layer is stateful."""
+def compare(
+    theirs: Any, ours: Any, x: np.ndarray, rng: np.random.Generator, mask: Any = None, states: Any = None, training: bool = False
+) -> None:
+    """Outputs, last states and every gradient."""
     for variable in theirs.trainable_weights:
         variable.value.grad = None
     for parameter in ours.parameters():
@@ -66,8 +68,8 @@ def compare(theirs: Any, ours: Any, x: np.ndarray, rng: np.random.Generator, mas
             return leaves[-1]
 
         call["initial_state"], options["initial_state"] = tensors(states), states
-    expected = list(flat(theirs(xt, **call)))
-    y, cache = ours.forward(x, **options)
+    expected = list(flat(theirs(xt, training=training, **call)))
+    y, cache = ours.forward(x, training=training, **options)
     got = list(flat(y))
     assert len(got) == len(expected)
     for i, (a, b) in enumerate(zip(got, expected, strict=True)):
@@ -184,6 +186,34 @@ def test_stateful_over_three_batches(kind: str, extra: dict[str, Any], masked: b
         for variable, parameter in zip(given.trainable_weights, ours.parameters(), strict=True):
             assert relative_error(parameter.grad, variable.value.grad.numpy()) < BAR
         states = last
+
+
+@pytest.mark.parametrize(("kind", "extra"), KINDS)
+@pytest.mark.parametrize(("dropout", "recurrent_dropout"), [(0.4, 0.0), (0.0, 0.4), (0.4, 0.3)])
+@pytest.mark.parametrize("masked", [False, True])
+def test_dropout_with_our_masks(
+    kind: str, extra: dict[str, Any], dropout: float, recurrent_dropout: float, masked: bool, rng: np.random.Generator
+) -> None:
+    """Keras takes the masks that we draw, so that every number can be compared."""
+    rates = {"dropout": dropout, "recurrent_dropout": recurrent_dropout}
+    theirs, ours = pair(kind, {"units": 3, "return_sequences": True, **rates, **extra}, (4, 5, 2), rng)
+    x = rng.normal(size=(4, 5, 2))
+    with ls_core.random.same_random_numbers():
+        drawn = ours.cell.draw_masks(x[:, 0], np.zeros((4, 3)))
+    by_gate = kind != "SimpleRNN" and recurrent_dropout > 0
+    for name, masks in zip(("_dropout_mask", "_recurrent_dropout_mask"), drawn, strict=True):
+        tensors = [torch.tensor(m) for m in masks]
+        assert len(tensors) in (0, {"LSTM": 4, "GRU": 3}[kind] if by_gate else 1)
+        setattr(theirs.cell, name, tensors if by_gate else tensors[0] if tensors else None)
+    if by_gate and not dropout:
+        theirs.cell._dropout_mask = None
+    compare(theirs, ours, x, rng, MASK if masked else None, training=True)
+
+
+@pytest.mark.parametrize(("kind", "extra"), KINDS)
+def test_unrolled(kind: str, extra: dict[str, Any], rng: np.random.Generator) -> None:
+    theirs, ours = pair(kind, {"units": 3, "unroll": True, "return_sequences": True, **extra}, (4, 5, 2), rng)
+    compare(theirs, ours, rng.normal(size=(4, 5, 2)), rng, MASK)
 
 
 CELLS = [
