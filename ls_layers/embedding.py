@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -148,7 +149,7 @@ class Embedding(Layer):
     def _misfit_error(self, ids: Array) -> ValueError:
         place = tuple(int(i) for i in np.argwhere(_misfits(ids, self.input_dim))[0])
         value = ids[place].item()
-        if value != value or value != int(value):
+        if not math.isfinite(value) or value != int(value):
             fix = "Ids are whole numbers."
         elif value < 0:
             fix = "Ids are not negative."
