@@ -177,13 +177,26 @@ def sum_rows(ids: Array, values: Array) -> tuple[Array, Array]:
     return rows, sums
 
 
+_FEW = 8  # ids that stand at most so often are added up together, others one by one
+
+
 @sum_rows.override("numpy")
 def _sum_rows_sorted(ids: Array, values: Array) -> tuple[Array, Array]:
-    # np.add.at visits one element after the other; sorting brings equal ids together, and reduceat
-    # then adds whole runs of rows.
+    # np.add.at visits one element after the other, and reduceat takes a microsecond and more for each run of equal
+    # ids. Most ids stand once or a few times: all second places are added at once, then all third ones, and so on.
     if ids.size == 0:
         return ids, values
     order = np.argsort(ids, kind="stable")
     ordered = ids[order]
     starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    return ordered[starts], np.add.reduceat(values[order], starts, axis=0)
+    counts = np.diff(starts, append=ids.size)
+    sums = np.take(values, order[starts], axis=0)
+    left = np.flatnonzero((counts > 1) & (counts <= _FEW))
+    place = 1
+    while left.size:
+        sums[left] += np.take(values, order[starts[left] + place], axis=0)
+        place += 1
+        left = left[counts[left] > place]
+    for i in np.flatnonzero(counts > _FEW):  # padding, frequent words
+        sums[i] = np.take(values, order[starts[i] : starts[i] + counts[i]], axis=0).sum(axis=0)
+    return ordered[starts], sums
