@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import backend_of, get_xp, is_array, to_device
+from ..backend import get_xp
 from ..losses.loss import EPSILON
 from ..types import Array
-from .metric import Metric, as_float
+from .metric import Metric, as_float, as_weight, untouched
 
 
 class FBetaScore(Metric):
@@ -73,10 +73,7 @@ class FBetaScore(Metric):
             positive = y_pred > self.threshold
         true = as_float(y_true).astype(np.float64)  # (B, C)
         positive = positive.astype(np.float64)
-        weight: Array = 1.0
-        if sample_weight is not None:
-            given = sample_weight if is_array(sample_weight) else np.asarray(sample_weight)
-            weight = to_device(given, backend_of(y_pred)).astype(np.float64).reshape(-1, 1)  # (B, 1)
+        weight = as_weight(sample_weight, true)
         axis = None if self.average == "micro" else 0
         self.true_positives = self.true_positives + (positive * true * weight).sum(axis=axis)
         self.false_positives = self.false_positives + (positive * (1.0 - true) * weight).sum(axis=axis)
@@ -87,7 +84,7 @@ class FBetaScore(Metric):
         recall = self.true_positives / (self.true_positives + self.false_negatives + EPSILON)
         squared = self.beta**2
         score = precision * recall / (squared * precision + recall + EPSILON) * (1 + squared)  # (C,), or 0-d for 'micro'
-        if self.average is None or isinstance(score, float):
+        if self.average is None or untouched(score):
             return score
         if self.average == "weighted":
             support = self.true_positives + self.false_negatives  # how often each class is true

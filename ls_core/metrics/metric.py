@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import backend_of, floatx, is_array, to_device
+from ..backend import backend_of, floatx, get_xp, is_array, to_device
 from ..errors import ShapeError
 from ..layer import snake_case
-from ..losses.loss import divide_no_nan, same_rank
+from ..losses.loss import same_rank
 from ..registry import Configurable
 from ..types import Array
 
@@ -97,9 +97,36 @@ def same_shape(metric: Metric, y_true: Array, y_pred: Array) -> tuple[Array, Arr
     return y_true, y_pred
 
 
+def as_weight(sample_weight: Any, like: Array) -> Array:
+    """Sample weights in the shape of ``like``, in float64; 1 where none are given.
+
+    Weights with fewer axes stand for the first ones: (B,) weighs the rows of (B, T).
+
+    >>> as_weight([1.0, 2.0], np.ones((2, 2))).tolist()
+    [[1.0, 1.0], [2.0, 2.0]]
+    """
+    xp = get_xp(like)
+    if sample_weight is None:
+        return xp.ones(like.shape, dtype=np.float64)
+    given = sample_weight if is_array(sample_weight) else np.asarray(sample_weight)
+    weight = to_device(given, backend_of(like)).astype(np.float64, copy=False)
+    if weight.ndim == like.ndim + 1 and weight.shape[-1] == 1:
+        weight = weight[..., 0]
+    if 0 < weight.ndim < like.ndim:
+        weight = weight.reshape(weight.shape + (1,) * (like.ndim - weight.ndim))
+    try:
+        return xp.broadcast_to(weight, like.shape)
+    except ValueError:
+        raise ShapeError(
+            f"sample_weight has shape {tuple(given.shape)}, the values {tuple(like.shape)}; give one weight for each sample."
+        ) from None
+
+
 def as_float(x: Array) -> Array:
     """``x`` itself where it holds floats, else converted."""
     return x if x.dtype.kind == "f" else x.astype(floatx())
 
 
-__all__ = ["Metric", "as_float", "divide_no_nan", "same_rank", "same_shape"]
+def untouched(state: Any) -> bool:
+    """Whether a state is still the 0.0 of reset_state (``np.float64`` derives from float, so isinstance would not tell)."""
+    return type(state) is float

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..losses.loss import divide_no_nan
-from .threshold_counts import NEG_INF, ThresholdCounts, parse_thresholds
+from .threshold_counts import NEG_INF, ThresholdCounts, evenly_spaced, parse_thresholds
 
 
 class _AtThresholds(ThresholdCounts):
@@ -13,6 +13,7 @@ class _AtThresholds(ThresholdCounts):
         self.top_k = top_k
         self.class_id = class_id
         self.thresholds = parse_thresholds(type(self).__name__, thresholds, 0.5 if top_k is None else NEG_INF)
+        self.even = evenly_spaced(self.thresholds)
         super().__init__(dtype, name)
 
     def one_or_all(self, values: Any) -> Any:

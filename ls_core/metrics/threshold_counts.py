@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import backend_of, get_xp, is_array, to_device
+from ..backend import get_xp
 from ..losses.loss import EPSILON, same_rank
 from ..types import Array
-from .metric import Metric, as_float
+from .metric import Metric, as_float, as_weight, untouched
 
 NEG_INF = -1e10  # what a prediction outside the top k becomes: below every threshold
 
@@ -43,6 +43,7 @@ class ThresholdCounts(Metric):
     """
 
     thresholds: list[float]
+    even = False  # whether they are evenly spaced, so that one addition per prediction suffices
     top_k: int | None = None
     class_id: int | None = None
     multi_label = False
@@ -55,7 +56,7 @@ class ThresholdCounts(Metric):
 
     def counts(self) -> tuple[Array, Array, Array, Array]:
         """tp, fp, tn, fn, each (K, L); zeros before the first batch."""
-        if isinstance(self.true_positives, float):
+        if untouched(self.true_positives):
             zero = np.zeros((len(self.thresholds), 1))
             return zero, zero, zero, zero
         tp, fp = self.true_positives, self.false_positives
@@ -63,7 +64,7 @@ class ThresholdCounts(Metric):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         y_true, y_pred, weight = self.prepare(y_true, y_pred, sample_weight)
-        tp, fp, positives, negatives = count_above(y_true, y_pred, weight, self.thresholds)
+        tp, fp, positives, negatives = count_above(y_true, y_pred, weight, self.thresholds, self.even)
         self.true_positives = self.true_positives + tp
         self.false_positives = self.false_positives + fp
         self.positives = self.positives + positives
@@ -78,33 +79,24 @@ class ThresholdCounts(Metric):
             raise self.mismatch(y_true, y_pred, fix)
         if self.multi_label and y_pred.ndim != 2:
             raise self.mismatch(y_true, y_pred, "multi_label=True wants shape (batch, labels).")
-        xp = get_xp(y_pred)
-        weight = xp.ones((1,) * y_pred.ndim, dtype=np.float64)
-        if sample_weight is not None:
-            given = sample_weight if is_array(sample_weight) else np.asarray(sample_weight)
-            weight = to_device(given, backend_of(y_pred)).astype(np.float64)
-            if weight.ndim == y_pred.ndim + 1 and weight.shape[-1] == 1:
-                weight = weight[..., 0]
-            weight = weight.reshape(weight.shape + (1,) * (y_pred.ndim - weight.ndim))
+        weight = as_weight(sample_weight, y_pred)
         if self.top_k is not None:
             y_pred = keep_top_k(y_pred, self.top_k)
         if self.class_id is not None:
             if y_pred.ndim < 2:
                 raise self.mismatch(y_true, y_pred, "class_id wants y_pred of shape (batch, classes).")
-            y_true, y_pred = y_true[..., self.class_id : self.class_id + 1], y_pred[..., self.class_id : self.class_id + 1]
-            if weight.shape[-1] > 1:
-                weight = weight[..., self.class_id : self.class_id + 1]
-        weight = xp.broadcast_to(weight, y_pred.shape)
+            one = (..., slice(self.class_id, self.class_id + 1))
+            y_true, y_pred, weight = y_true[one], y_pred[one], weight[one]
         shape = y_pred.shape if self.multi_label else (y_pred.size, 1)
         true = (y_true != 0).astype(np.float64)
         return true.reshape(shape), y_pred.reshape(shape), weight.reshape(shape)
 
 
-def count_above(true: Array, y_pred: Array, weight: Array, thresholds: list[float]) -> tuple[Array, Array, Array, Array]:
+def count_above(true: Array, y_pred: Array, weight: Array, thresholds: list[float], even: bool) -> tuple[Array, Array, Array, Array]:
     """tp (K, L), fp (K, L), positives (L,), negatives (L,), for labels, predictions and weights (N, L)."""
     xp = get_xp(y_pred)
     positive, negative = true * weight, (1.0 - true) * weight  # (N, L)
-    if evenly_spaced(thresholds):
+    if even:
         tp, fp = _count_by_bucket(positive, negative, y_pred, thresholds)
     else:
         levels = xp.asarray(np.asarray(thresholds, dtype=y_pred.dtype))
