@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from ls_core.backend import get_xp
 from ls_core.errors import ShapeError
 from ls_core.kernel import kernel
 from ls_core.layer import Layer
 from ls_core.types import Array
 
+from .activations.parts import negative_part, positive_part
+
 
 @kernel
 def prelu_forward(x: Array, alpha: Array) -> tuple[Array, Array]:
-    xp = get_xp(x)
-    y = xp.minimum(x, 0)  # (B, ...)
+    y = negative_part(x)  # (B, ...)
     y *= alpha
-    y += xp.maximum(x, 0)
+    y += positive_part(x)
     return y, x
 
 
 @kernel
 def prelu_backward(dy: Array, x: Array, alpha: Array) -> tuple[Array, Array]:
     # y = max(x, 0) + alpha * min(x, 0)
-    dalpha = dy * get_xp(x).minimum(x, 0)  # (B, ...)
+    dalpha = dy * negative_part(x)  # (B, ...)
     shared = tuple(axis for axis, size in enumerate((1, *alpha.shape)) if size == 1)
     dalpha = dalpha.sum(axis=shared).reshape(alpha.shape)
     dx = dy * (x < 0)  # (B, ...)

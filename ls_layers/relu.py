@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 from ls_core.backend import get_xp
@@ -9,15 +10,17 @@ from ls_core.kernel import kernel
 from ls_core.layer import Layer
 from ls_core.types import Array
 
+from .activations.parts import positive_part
+
 
 @kernel
 def general_relu_forward(x: Array, max_value: float | None, negative_slope: float, threshold: float) -> tuple[Array, Array]:
     xp = get_xp(x)
-    y = xp.maximum(x, 0) if threshold == 0 else xp.where(x > threshold, x, 0)  # (...)
+    y = positive_part(x) if threshold == 0 else xp.where(x > threshold, x, 0)  # (...)
     if max_value is not None:
-        y = xp.minimum(y, max_value)
+        y = xp.clip(y, 0.0, max_value)
     if negative_slope:
-        below = xp.minimum(x, threshold)
+        below = xp.clip(x, -inf, threshold)
         below -= threshold
         below *= negative_slope
         y += below

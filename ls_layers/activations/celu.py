@@ -7,22 +7,24 @@ from ls_core.backend import get_xp
 from ls_core.kernel import kernel
 from ls_core.types import Array
 
+from .parts import negative_part, positive_part
+
 
 @kernel
 def celu_forward(x: Array, alpha: float = 1.0) -> tuple[Array, Array]:
     xp = get_xp(x)
-    y = xp.minimum(x, 0)  # (...)
+    y = negative_part(x)  # (...)
     y /= alpha
     y = xp.expm1(y)
     y *= alpha
-    y += xp.maximum(x, 0)
+    y += positive_part(x)
     return y, y
 
 
 @kernel
 def celu_backward(dy: Array, y: Array, alpha: float = 1.0) -> Array:
     # y = x for x > 0, else alpha (exp(x / alpha) - 1), whose derivative is exp(x / alpha) = y / alpha + 1
-    slope = get_xp(y).minimum(y, 0)  # (...)
+    slope = negative_part(y)  # (...)
     slope /= alpha
     slope += 1
     return dy * slope  # (...)

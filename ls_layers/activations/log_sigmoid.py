@@ -7,13 +7,13 @@ from ls_core.backend import get_xp
 from ls_core.kernel import kernel
 from ls_core.types import Array
 
-from .analytic import magnitude
+from .parts import magnitude, negative_part
 
 
 @kernel
 def log_sigmoid_forward(x: Array) -> tuple[Array, Array]:
     xp = get_xp(x)
-    y = xp.minimum(x, 0)  # (...)
+    y = negative_part(x)  # (...)
     y -= xp.log1p(xp.exp(-magnitude(x)))
     return y, y
 

@@ -7,14 +7,14 @@ from ls_core.backend import get_xp
 from ls_core.kernel import kernel
 from ls_core.types import Array
 
-from .analytic import magnitude
+from .parts import magnitude, positive_part
 
 
 @kernel
 def mish_forward(x: Array) -> tuple[Array, tuple[Array, Array, Array]]:
     xp = get_xp(x)
     softplus = xp.log1p(xp.exp(-magnitude(x)))  # (...)
-    softplus += xp.maximum(x, 0)
+    softplus += positive_part(x)
     t = xp.tanh(softplus)
     return x * t, (x, t, softplus)
 

@@ -10,6 +10,8 @@ from ls_core.backend import get_xp
 from ls_core.kernel import kernel
 from ls_core.types import Array
 
+from .parts import negative_part, positive_part
+
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
 
@@ -17,9 +19,9 @@ SELU_SCALE = 1.0507009873554805
 @kernel
 def selu_forward(x: Array) -> tuple[Array, Array]:
     xp = get_xp(x)
-    y = xp.expm1(xp.minimum(x, 0))  # (...)
+    y = xp.expm1(negative_part(x))  # (...)
     y *= SELU_ALPHA
-    y += xp.maximum(x, 0)
+    y += positive_part(x)
     y *= SELU_SCALE
     return y, y
 
@@ -27,7 +29,7 @@ def selu_forward(x: Array) -> tuple[Array, Array]:
 @kernel
 def selu_backward(dy: Array, y: Array) -> Array:
     # y = scale x for x > 0, else scale alpha (exp(x) - 1), whose derivative is scale alpha exp(x) = y + scale alpha
-    slope = get_xp(y).minimum(y, 0)  # (...)
+    slope = negative_part(y)  # (...)
     slope += SELU_SCALE * SELU_ALPHA
     positive = (y > 0).astype(y.dtype)  # (...)
     positive *= SELU_SCALE - SELU_SCALE * SELU_ALPHA

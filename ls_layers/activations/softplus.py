@@ -10,14 +10,14 @@ from ls_core.backend import get_xp
 from ls_core.kernel import kernel
 from ls_core.types import Array
 
-from .analytic import magnitude
+from .parts import magnitude, positive_part
 
 
 @kernel
 def softplus_forward(x: Array) -> tuple[Array, Array]:
     xp = get_xp(x)
     y = xp.log1p(xp.exp(-magnitude(x)))  # (...)
-    y += xp.maximum(x, 0)
+    y += positive_part(x)
     return y, y
 
 

@@ -7,7 +7,7 @@ from ls_core.backend import get_xp
 from ls_core.kernel import kernel
 from ls_core.types import Array
 
-from .analytic import magnitude
+from .parts import magnitude
 
 
 @kernel

@@ -10,13 +10,15 @@ from ls_core.backend import get_xp
 from ls_core.kernel import kernel
 from ls_core.types import Array
 
+from .parts import positive_part
+
 
 @kernel
 def squareplus_forward(x: Array, b: float = 4) -> tuple[Array, tuple[Array, Array]]:
     xp = get_xp(x)
     root = xp.hypot(x, b**0.5)  # (...) sqrt(x^2 + b) without the square, which might overflow
     y = b / 4 / (root * 0.5 + xp.abs(x) * 0.5)
-    y += xp.maximum(x, 0)
+    y += positive_part(x)
     return y, (y, root)
 
 
