@@ -13,7 +13,7 @@ from .backend import get_xp
 from .registry import Configurable, register_module
 from .types import Array
 
-_SMALL = 1e-14  # the square of Keras' epsilon: shorter vectors are not scaled up to length 1
+_LEAST = 1e-7  # Keras' epsilon: shorter vectors are not brought to length 1
 
 
 class Regularizer(Configurable):
@@ -126,30 +126,30 @@ class OrthogonalRegularizer(Regularizer):
         self.mode = mode
 
     def _steps(self, value: Array) -> tuple[Array, Array, Array, float]:
-        # R vectors (rows, or columns after the transposition), C their length
+        # R vectors of C numbers: the rows, or the columns
         if value.ndim != 2:
             raise ValueError(f"OrthogonalRegularizer: the value is a matrix, not of shape {tuple(value.shape)}")
         xp = get_xp(value)
         x = value if self.mode == "rows" else value.T  # (R, C)
         size = x.shape[0]
-        inverse = 1.0 / xp.sqrt(xp.maximum((x * x).sum(axis=1, keepdims=True), _SMALL))  # (R, 1)
-        n = x * inverse  # (R, C)
+        length = xp.sqrt((x * x).sum(axis=1, keepdims=True))  # (R, 1)
+        n = x / xp.maximum(length, _LEAST)  # (R, C)
         product = (n @ n.T) * (1.0 - xp.eye(size, dtype=x.dtype))  # (R, R), without each vector's own
-        return n, inverse, product, self.factor * 0.5 / max(size * (size - 1) / 2, 1.0)
+        return n, length, product, self.factor * 0.5 / max(size * (size - 1) / 2, 1.0)
 
     def __call__(self, value: Array) -> Array:
         _, _, product, factor = self._steps(value)
         return get_xp(value).abs(product).sum() * factor
 
     def gradient(self, value: Array) -> Array:
-        n, inverse, product, factor = self._steps(value)
+        n, length, product, factor = self._steps(value)
         # 3. penalty = factor * sum |product|
         dproduct = get_xp(value).sign(product) * factor  # (R, R), symmetric
         # 2. product = n @ n.T
         dn = (dproduct @ n) * 2.0  # (R, C)
-        # 1. n = x * inverse, inverse = 1 / max(|x|, 1e-7)
-        long = inverse < 1e7  # (R, 1): shorter vectors have a constant inverse
-        dx = (dn - n * (dn * n).sum(axis=1, keepdims=True) * long) * inverse  # (R, C)
+        # 1. n = x / max(|x|, 1e-7): what dn has along n is lost, but for vectors that short
+        along = (dn * n).sum(axis=1, keepdims=True) * (length > _LEAST)  # (R, 1)
+        dx = (dn - n * along) / get_xp(value).maximum(length, _LEAST)  # (R, C)
         return dx if self.mode == "rows" else dx.T
 
 

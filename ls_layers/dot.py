@@ -34,15 +34,14 @@ def dot_backward(dy: Array, a: Array, b: Array) -> tuple[Array, Array]:
 def unit_length_forward(x: Array, axis: int) -> tuple[Array, Array]:
     xp = get_xp(x)
     length = xp.sqrt((x * x).sum(axis=axis, keepdims=True))
-    inverse = 1.0 / xp.maximum(length, _LEAST)
-    return x * inverse, inverse
+    return x / xp.maximum(length, _LEAST), length
 
 
 @kernel
-def unit_length_backward(dy: Array, y: Array, inverse: Array, axis: int) -> Array:
-    long = inverse < 1.0 / _LEAST  # else the inverse is a constant
-    # y = x / |x|: what dy has along y is lost
-    return (dy - y * ((dy * y).sum(axis=axis, keepdims=True) * long)) * inverse
+def unit_length_backward(dy: Array, y: Array, length: Array, axis: int) -> Array:
+    # y = x / max(|x|, 1e-7): what dy has along y is lost, but for vectors that short
+    along = (dy * y).sum(axis=axis, keepdims=True) * (length > _LEAST)
+    return (dy - y * along) / get_xp(dy).maximum(length, _LEAST)
 
 
 class Dot(Merge):
@@ -114,9 +113,9 @@ class Dot(Merge):
         xp = get_xp(x1)
         lengths = None
         if self.normalize:
-            x1, inverse1 = unit_length_forward(x1, axis1)
-            x2, inverse2 = unit_length_forward(x2, axis2)
-            lengths = x1, inverse1, x2, inverse2
+            x1, length1 = unit_length_forward(x1, axis1)
+            x2, length2 = unit_length_forward(x2, axis2)
+            lengths = x1, length1, x2, length2
         a, b = xp.moveaxis(x1, axis1, -1), xp.moveaxis(x2, axis2, 1)
         moved = a.shape, b.shape
         a = a.reshape(a.shape[0], math.prod(a.shape[1:-1]), a.shape[-1])  # (B, M, K)
@@ -133,8 +132,8 @@ class Dot(Merge):
         dx2 = xp.moveaxis(db.reshape(moved[1]), 1, axis2)
         # 1. x = x / |x|
         if lengths is not None:
-            y1, inverse1, y2, inverse2 = lengths
-            dx1, dx2 = unit_length_backward(dx1, y1, inverse1, axis1), unit_length_backward(dx2, y2, inverse2, axis2)
+            y1, length1, y2, length2 = lengths
+            dx1, dx2 = unit_length_backward(dx1, y1, length1, axis1), unit_length_backward(dx2, y2, length2, axis2)
         return dx1, dx2
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:

@@ -54,6 +54,12 @@ CASES = [
         lambda g: (g.normal(size=(2, 4)),),
         expected=_gated,
     ),
-    Case("Parallel, several outputs", lambda: Parallel([Dense(3, "tanh"), Dense(2)], join=None), lambda g: (g.normal(size=(2, 4)),)),
+    Case(
+        "Parallel, several outputs",
+        lambda: Parallel([Dense(3, "tanh"), Dense(2)], join=None),
+        lambda g: (g.normal(size=(2, 4)),),
+        skip=("missing_cotangents",),
+        notes="as in Model, a layer whose output has no gradient is passed over: its weights get none, not zeros",
+    ),
     Case("Parallel along time", lambda: Parallel([Dense(3), Dense(3)], join=Concatenate(axis=1)), lambda g: (g.normal(size=(2, 2, 4)),)),
 ]
