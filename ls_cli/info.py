@@ -10,6 +10,7 @@ import platform
 
 import numpy as np
 
+from ls_core.blas import kernel_name
 from ls_core.version import __version__
 
 EXTRAS = {
@@ -25,9 +26,10 @@ def blas() -> str:
     config = np.show_config(mode="dicts")
     found = config.get("Build Dependencies", {}).get("blas", {}) if isinstance(config, dict) else {}
     name = f"{found.get('name', 'unknown')} {found.get('version', '')}".strip()
-    variables = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
+    variables = ("OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
     limits = [f"{v}={os.environ[v]}" for v in variables if v in os.environ]
-    return f"{name}, {', '.join(limits) if limits else f'up to {cores()} threads'}"
+    kernels = f", {kernel_name()} kernels" if kernel_name() else ""
+    return f"{name}{kernels}, {', '.join(limits) if limits else f'up to {cores()} threads'}"
 
 
 def cores() -> int:

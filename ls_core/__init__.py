@@ -6,7 +6,7 @@ from .backend import current_backend, floatx, get_xp, set_floatx, synchronize, t
 from .checkpoint import load_model
 from .errors import BackendError, CacheError, FileError, NonFiniteError, NotBuiltError, ShapeError
 from .graph import Input
-from .kernel import kernel, use_references
+from .kernel import kernel, use_accelerator, use_references
 from .layer import Layer
 from .model import Model
 from .parameter import Parameter, RowGradient
@@ -47,6 +47,7 @@ __all__ = [
     "synchronize",
     "to_device",
     "to_host",
+    "use_accelerator",
     "use_backend",
     "use_references",
 ]

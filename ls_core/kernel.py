@@ -9,12 +9,14 @@
     def relu_forward_cuda(x): ...
 
 A call looks at the type of the first argument, once, in a dict. ``use_references()`` switches every
-override off: what then differs is an override's fault.
+override off: what then differs is an override's fault. An override for 'numba' is one for NumPy arrays too, compiled by Numba (the
+extra 'fast'); it goes before the one for 'numpy' unless ``use_accelerator(False)`` or ``LS_ACCELERATOR=0`` says otherwise.
 """
 
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
@@ -24,6 +26,7 @@ from .backend import Backend, on_backend
 KERNELS: dict[str, Kernel] = {}
 _types: dict[str, type] = {}
 _references_only = False
+_accelerated = os.environ.get("LS_ACCELERATOR", "1") != "0"
 
 
 class Kernel:
@@ -45,7 +48,7 @@ class Kernel:
         return self._table.get(type(first), self.reference)(first, *rest, **named)
 
     def override(self, backend: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Register a faster function for ``backend`` ('numpy', 'cupy').
+        """Register a faster function for ``backend`` ('numpy', 'numba', 'cupy').
 
         Raises
         ------
@@ -70,6 +73,8 @@ class Kernel:
         self._table.clear()
         if not _references_only:
             self._table.update({_types[b]: f for b, f in self.overrides.items() if b in _types})
+            if _accelerated and "numba" in self.overrides:
+                self._table[_types["numpy"]] = self.overrides["numba"]
 
     def __repr__(self) -> str:
         return f"<kernel {self.__name__}, overrides: {', '.join(self.overrides) or 'none'}>"
@@ -88,31 +93,48 @@ def _parameters(function: Callable[..., Any]) -> str:
     return ", ".join(parts)
 
 
-class _References:
-    def __init__(self, previous: bool) -> None:
-        self._previous = previous
+class _Restore:
+    """What the switches return: usable as a context manager that switches back."""
+
+    def __init__(self, switch: Callable[[bool], Any], previous: bool) -> None:
+        self._switch, self._previous = switch, previous
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        use_references(self._previous)
+        self._switch(self._previous)
 
 
-def use_references(only: bool = True) -> _References:
+def use_references(only: bool = True) -> _Restore:
     """Run the references alone (``only=False``: overrides again); also as a ``with`` block."""
     global _references_only
-    previous = _references_only
-    _references_only = only
+    previous, _references_only = _references_only, only
+    _fill_all()
+    return _Restore(use_references, previous)
+
+
+def use_accelerator(compiled: bool = True) -> _Restore:
+    """Use the overrides that Numba compiles, where Numba is installed; also as a ``with`` block."""
+    global _accelerated
+    previous, _accelerated = _accelerated, compiled
+    _fill_all()
+    return _Restore(use_accelerator, previous)
+
+
+def accelerator_wanted() -> bool:
+    """Whether compiled overrides are switched on (they also need Numba)."""
+    return _accelerated
+
+
+def _fill_all() -> None:
     for each in KERNELS.values():
         each._fill()
-    return _References(previous)
 
 
 def _backend_known(backend: Backend) -> None:
     _types[backend.name] = backend.array_type
-    for each in KERNELS.values():
-        each._fill()
+    _fill_all()
 
 
 on_backend(_backend_known)

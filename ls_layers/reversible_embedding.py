@@ -115,10 +115,11 @@ class ReversibleEmbedding(Embedding):
             return previous_mask  # the reverse direction; ids have no such axis of floats
         return super().compute_mask(inputs, previous_mask)
 
-    def forward(self, x: Array, reverse: bool = False, training: bool = False) -> Any:
+    def forward(self, ids: Array, training: bool = False, reverse: bool = False) -> Any:
         if not reverse:
-            y, cache = super().forward(x)
+            y, cache = super().forward(ids)
             return y, (False, cache)
+        x = ids  # in reverse the input is vectors (..., D)
         if x.shape[-1] != self.output_dim:
             raise ShapeError(f"{self} in reverse: the last axis of the input is {x.shape[-1]}, it wants output_dim={self.output_dim}.", -1)
         W = self.embeddings.value if self.tie_weights else self.reverse_embeddings.value.T  # (V, D)
