@@ -17,6 +17,7 @@ BELOW = {
     "ls_optim": {"ls_core"},
     "ls_models": {"ls_core", "ls_layers", "ls_optim"},
     "ls_code": {"ls_core", "ls_layers", "ls_optim", "ls_models"},
+    "ls_cli": {"ls_core", "ls_layers", "ls_optim", "ls_models", "ls_code"},
 }
 FILES = [path for package in BELOW for path in sorted((ROOT / package).rglob("*.py"))]
 

@@ -174,12 +174,12 @@ class LayerSubject(Subject):
         self.training = training
         self.layer = double_copy(layer, backend)
         self.name = repr(layer)
-        if not self.layer.built:
-            with use_backend(backend):
-                self.layer._build_on(self.inputs)
         self._added_up = False  # whether a second backward was seen to add to the gradients
+        with use_backend(backend):
+            if not self.layer.built:
+                self.layer._build_on(self.inputs)
         before = get_random_state()
-        with same_random_numbers():  # also lets containers and lazy layers finish their Parameters
+        with same_random_numbers(), use_backend(backend):  # also lets containers finish their Parameters
             self.layer.forward(*self.inputs, training=training, **self.options)
             self._draws = get_random_state() != before
         self._states = [p for p in self.layer.parameters() if not p.trainable]
@@ -192,7 +192,8 @@ class LayerSubject(Subject):
         self.sources = [*leaves(self.inputs), *self._keyword_leaves(self.options)]
         self.slots = [i for i, leaf in enumerate(self.sources) if is_float(leaf)]
         named = ["input"] if len(self.sources) == 1 else [f"input {i}" for i in range(len(self.sources))]
-        self.parameters = [p.path.removeprefix(f"{self.layer.path}/") for p in self.weights]
+        paths = [p.path.removeprefix(f"{self.layer.path}/") for p in self.weights]
+        self.parameters = [path if paths.count(path) == 1 else f"{path} {i}" for i, path in enumerate(paths)]
         self.names = [named[i] for i in self.slots] + self.parameters
         self.values = [self.sources[i] for i in self.slots] + [p.value for p in self.weights]
 
