@@ -48,7 +48,7 @@ def ctc_forward(labels: Array, z: Array) -> tuple[Array, Any]:
     ending = xp.where(last, alpha[-1], IMPOSSIBLE)
     top = ending.max(axis=1)
     total = top + xp.log(xp.exp(ending - top[:, None]).sum(axis=1))  # (B,)
-    losses = xp.where(total > 0.5 * IMPOSSIBLE, -total, xp.inf)
+    losses = xp.where(total < 0.5 * IMPOSSIBLE, xp.inf, -total)
     return losses, (states, skip, last, each, alpha, total, logp)
 
 
