@@ -16,6 +16,8 @@ from .average_pooling2d import AveragePooling2D as AveragePooling2D
 from .average_pooling3d import AveragePooling3D as AveragePooling3D
 from .batch_normalization import BatchNormalization as BatchNormalization
 from .bidirectional import Bidirectional as Bidirectional
+from .category_encoding import CategoryEncoding as CategoryEncoding
+from .center_crop import CenterCrop as CenterCrop
 from .concatenate import Concatenate as Concatenate
 from .conv1d import Conv1D as Conv1D
 from .conv1d_transpose import Conv1DTranspose as Conv1DTranspose
@@ -28,6 +30,7 @@ from .cropping3d import Cropping3D as Cropping3D
 from .dense import Dense as Dense
 from .depthwise_conv1d import DepthwiseConv1D as DepthwiseConv1D
 from .depthwise_conv2d import DepthwiseConv2D as DepthwiseConv2D
+from .discretization import Discretization as Discretization
 from .dot import Dot as Dot
 from .dropout import Dropout as Dropout
 from .einsum_dense import EinsumDense as EinsumDense
@@ -46,7 +49,9 @@ from .group_normalization import GroupNormalization as GroupNormalization
 from .group_query_attention import GroupQueryAttention as GroupQueryAttention
 from .gru import GRU as GRU
 from .gru_cell import GRUCell as GRUCell
+from .hashing import Hashing as Hashing
 from .identity import Identity as Identity
+from .integer_lookup import IntegerLookup as IntegerLookup
 from .layer_normalization import LayerNormalization as LayerNormalization
 from .leaky_relu import LeakyReLU as LeakyReLU
 from .lstm import LSTM as LSTM
@@ -59,13 +64,21 @@ from .maximum import Maximum as Maximum
 from .minimum import Minimum as Minimum
 from .multi_head_attention import MultiHeadAttention as MultiHeadAttention
 from .multiply import Multiply as Multiply
+from .normalization import Normalization as Normalization
 from .parallel import Parallel as Parallel
 from .permute import Permute as Permute
 from .prelu import PReLU as PReLU
+from .random_contrast import RandomContrast as RandomContrast
+from .random_crop import RandomCrop as RandomCrop
+from .random_flip import RandomFlip as RandomFlip
+from .random_rotation import RandomRotation as RandomRotation
+from .random_translation import RandomTranslation as RandomTranslation
 from .relu import ReLU as ReLU
 from .repeat_vector import RepeatVector as RepeatVector
+from .rescaling import Rescaling as Rescaling
 from .reshape import Reshape as Reshape
 from .residual import Residual as Residual
+from .resizing import Resizing as Resizing
 from .reversible_embedding import ReversibleEmbedding as ReversibleEmbedding
 from .rms_normalization import RMSNormalization as RMSNormalization
 from .rnn import RNN as RNN
@@ -79,6 +92,7 @@ from .spatial_dropout2d import SpatialDropout2D as SpatialDropout2D
 from .spatial_dropout3d import SpatialDropout3D as SpatialDropout3D
 from .spectral_normalization import SpectralNormalization as SpectralNormalization
 from .stacked_rnn_cells import StackedRNNCells as StackedRNNCells
+from .string_lookup import StringLookup as StringLookup
 from .subtract import Subtract as Subtract
 from .text_vectorization import TextVectorization as TextVectorization
 from .time_distributed import TimeDistributed as TimeDistributed

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import floatx, to_device
-from ..layer import Layer
+from .host_layer import HostLayer
 from .terms import TermIndex, read_vocabulary_file
 from .texts import is_pandas, read_texts
 
@@ -26,7 +26,7 @@ _STANDARDIZE = (None, "lower_and_strip_punctuation", "lower", "strip_punctuation
 _SPLIT = (None, "whitespace", "character")
 
 
-class TextVectorization(Layer):
+class TextVectorization(HostLayer):
     """Texts to token ids: standardise, split, join n-grams, look up.
 
     Parameters
@@ -80,8 +80,6 @@ class TextVectorization(Layer):
     >>> layer.get_vocabulary()
     ['', '[UNK]', 'baz', 'bar', 'foo', 'boom', 'bada']
     """
-
-    input_kind = "any"
 
     def __init__(
         self,
@@ -219,14 +217,6 @@ class TextVectorization(Layer):
 
     # --- the layer ---------------------------------------------------------------------------------------
 
-    def _build_on(self, inputs: tuple[Any, ...]) -> None:
-        self.built = True  # strings have no shape that matters
-
-    def __call__(self, *inputs: Any, **options: Any) -> Any:
-        if len(inputs) == 1 and isinstance(inputs[0], (list, tuple)):
-            return self.forward(*inputs, **options)[0]  # a list is a batch of texts, not several inputs
-        return super().__call__(*inputs, **options)
-
     def forward(self, texts: Any, training: bool = False) -> Any:
         rows = self.tokens(texts)
         length = self.output_sequence_length
@@ -243,9 +233,6 @@ class TextVectorization(Layer):
             if self.split is None and length is None and self.ngrams is None and not _is_nested(texts) and np.ndim(texts) == 1:
                 y = y[:, 0]  # whole texts as tokens: one id each
         return to_device(y[0] if isinstance(texts, str) else y), None
-
-    def backward(self, dy: Any, saved: Any) -> None:
-        return None
 
     def output_shape(self, input_shape: Any) -> Any:
         batch = input_shape[0] if input_shape else None
