@@ -5,15 +5,17 @@ A gradient is an array or a RowGradient, whose rows outside count as 0.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ls_core.backend import get_xp
 from ls_core.parameter import RowGradient
 from ls_core.types import Array
 
+Gradient = Any  # an array or a RowGradient
 
-def square_sum(gradient: Array | RowGradient) -> Array:
+
+def square_sum(gradient: Gradient) -> Array:
     """The sum of the squares, a 0-d array; in float32 for float16."""
     flat = (gradient.values if isinstance(gradient, RowGradient) else gradient).reshape(-1)
     if flat.dtype.itemsize == 2:
@@ -21,7 +23,7 @@ def square_sum(gradient: Array | RowGradient) -> Array:
     return get_xp(flat).dot(flat, flat)
 
 
-def global_norm(gradients: Sequence[Array | RowGradient]) -> Array:
+def global_norm(gradients: Sequence[Gradient]) -> Array:
     """The length of all gradients taken as one vector, a 0-d array.
 
     >>> import numpy as np
@@ -39,7 +41,7 @@ def norm_scale(norm: Array, limit: float) -> Array:
     return limit / get_xp(norm).maximum(norm, limit)
 
 
-def scale(gradient: Array | RowGradient, factor: Any) -> Array | RowGradient:
+def scale(gradient: Gradient, factor: Any) -> Gradient:
     """``gradient * factor``, in the gradient's dtype; a new gradient unless the factor is None."""
     if factor is None:
         return gradient
@@ -48,8 +50,28 @@ def scale(gradient: Array | RowGradient, factor: Any) -> Array | RowGradient:
     return gradient * factor
 
 
-def clip_values(gradient: Array | RowGradient, limit: float) -> Array | RowGradient:
+def clip_values(gradient: Gradient, limit: float) -> Gradient:
     """Every element brought between -limit and limit; a new gradient."""
     if isinstance(gradient, RowGradient):
         return RowGradient(gradient.rows, clip_values(gradient.values, limit), gradient.shape)
     return get_xp(gradient).clip(gradient, -limit, limit)
+
+
+def clip(
+    gradients: Sequence[Gradient],
+    factor: float,
+    clipnorm: float | None,
+    clipvalue: float | None,
+    global_clipnorm: float | None,
+) -> Iterator[Gradient]:
+    """The gradients times ``factor``, clipped: one pass over each, or none where nothing is to be done."""
+    factors: list[Any] = [None if factor == 1.0 else factor] * len(gradients)
+    if global_clipnorm and gradients:
+        norm = global_norm(gradients) * factor
+        factors = [norm_scale(norm, global_clipnorm) * factor] * len(gradients)
+    elif clipnorm:
+        squares = [square_sum(gradient) for gradient in gradients]
+        factors = [norm_scale(get_xp(square).sqrt(square) * factor, clipnorm) * factor for square in squares]
+    for gradient, each in zip(gradients, factors, strict=True):
+        gradient = scale(gradient, each)
+        yield clip_values(gradient, clipvalue) if clipvalue else gradient

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from ls_core.backend import backend_of, get_xp, to_device, to_host
 from ls_core.layer import snake_case
 from ls_core.parameter import Parameter, RowGradient
 from ls_core.registry import Configurable, deserialize, serialize
 from ls_core.types import Array
 
-from .clipping import clip_values, global_norm, norm_scale, scale, square_sum
-
-Gradient = Any  # an array or a RowGradient
-State = dict[str, Array]
+from .clipping import Gradient, clip
+from .memory import Memory, State
+from .schedules.schedule import as_rate
 
 
 class Optimizer(Configurable):
@@ -126,12 +123,9 @@ class Optimizer(Configurable):
         self.rate_multipliers = dict(rate_multipliers or {})
         self.schedules = {key: deserialize("schedule", each) for key, each in (schedules or {}).items()}
         self.lazy_rows = lazy_rows
-        self._learning_rate = _rate(learning_rate if lr is None else lr, label)
+        self._learning_rate = as_rate(learning_rate if lr is None else lr, label)
         self._steps = 0
-        self._states: dict[Parameter, State] = {}
-        self._averages: dict[Parameter, Array] = {}
-        self._accumulated: dict[Parameter, Gradient] = {}
-        self._loaded: dict[str, np.ndarray] = {}  # from set_state, until their Parameters come by
+        self._memory = Memory({})
         self._no_decay: set[Parameter] = set()
         self._no_decay_names: re.Pattern[str] | None = None
 
@@ -161,7 +155,7 @@ class Optimizer(Configurable):
         return self.weight_decay if self.weight_decay and self.decays(parameter) else 0.0
 
     def decays(self, parameter: Parameter) -> bool:
-        """Whether exclude_from_weight_decay spared the Parameter not."""
+        """Whether the Parameter is not among those that ``exclude_from_weight_decay`` named."""
         named = self._no_decay_names is not None and self._no_decay_names.search(parameter.name)
         return not named and parameter not in self._no_decay
 
@@ -190,10 +184,10 @@ class Optimizer(Configurable):
                 raise ValueError(f"{self}: schedules names {name!r}, which is no hyperparameter of {type(self).__name__}")
             setattr(self, name, schedule(self._steps))
         work, factor = self._take_gradients(touched)
-        if work:
-            rate = self.learning_rate
-            for parameter, gradient in self._clipped(work, factor):
-                self._update_parameter(parameter, gradient, rate * self.rate_multiplier(parameter))
+        rate = self.learning_rate
+        clipped = clip(list(work.values()), factor, self.clipnorm, self.clipvalue, self.global_clipnorm)
+        for parameter, gradient in zip(work, clipped, strict=True):
+            self._update_parameter(parameter, gradient, rate * self.rate_multiplier(parameter))
         if self.use_ema:
             self._average(trainable)
         for parameter in touched:
@@ -203,33 +197,20 @@ class Optimizer(Configurable):
             parameter.drop_grad()
         self._steps += 1
 
-    def _take_gradients(self, touched: list[Parameter]) -> tuple[list[tuple[Parameter, Gradient]], float]:
+    def _take_gradients(self, touched: list[Parameter]) -> tuple[dict[Parameter, Gradient], float]:
         """The gradients to update by (none between the accumulated steps), and what to multiply them by."""
         factor = 1.0 if self.loss_scale_factor is None else 1.0 / self.loss_scale_factor
         count = self.gradient_accumulation_steps
         if not count:
-            return [(p, p.grad) for p in touched], factor
+            return {p: p.grad for p in touched}, factor
+        accumulated = self._memory.accumulated
         for p in touched:
-            before = self._remembered(self._accumulated, p, "accumulated")
-            self._accumulated[p] = p.grad if before is None else _sum(before, p.grad)
+            before = self._memory.find("accumulated", p)
+            accumulated[p] = p.grad if before is None else _sum(before, p.grad)
         if (self._steps + 1) % count:
-            return [], factor
-        work = list(self._accumulated.items())
-        self._accumulated = {}
-        return work, factor / count
-
-    def _clipped(self, work: list[tuple[Parameter, Gradient]], factor: float) -> Iterable[tuple[Parameter, Gradient]]:
-        """The gradients times ``factor``, clipped; one pass over each at most, none where nothing is to be done."""
-        factors: list[Any] = [None if factor == 1.0 else factor] * len(work)
-        if self.global_clipnorm:
-            norm = global_norm([gradient for _, gradient in work]) * factor
-            factors = [norm_scale(norm, self.global_clipnorm) * factor] * len(work)
-        elif self.clipnorm:
-            squares = [square_sum(gradient) for _, gradient in work]
-            factors = [norm_scale(get_xp(s).sqrt(s) * factor, self.clipnorm) * factor for s in squares]
-        for (parameter, gradient), each in zip(work, factors, strict=True):
-            gradient = scale(gradient, each)
-            yield parameter, clip_values(gradient, self.clipvalue) if self.clipvalue else gradient
+            return {}, factor
+        self._memory.accumulated = {}
+        return accumulated, factor / count
 
     def _update_parameter(self, parameter: Parameter, gradient: Gradient, rate: float) -> None:
         value, state, decay = parameter.value, self.state(parameter), self.decay_of(parameter)
@@ -269,7 +250,7 @@ class Optimizer(Configurable):
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
-        new = _rate(value, type(self).__name__)
+        new = as_rate(value, type(self).__name__)
         if callable(self._learning_rate) and not callable(new):
             raise TypeError(f"{self}: the learning rate follows a schedule, so a number can't be set; set another schedule")
         self._learning_rate = new
@@ -302,49 +283,27 @@ class Optimizer(Configurable):
     # --- moving averages --------------------------------------------------------------------------------
 
     def _average(self, trainable: list[Parameter]) -> None:
-        frequency = self.ema_overwrite_frequency
         for p in trainable:
-            average = self._remembered(self._averages, p, "average")
+            average = self._memory.find("average", p)
             if average is None or self.iterations == 0:
-                self._averages[p] = p.value.copy()
+                self._memory.average[p] = p.value.copy()
             else:
                 average += (p.value - average) * (1.0 - self.ema_momentum)
-        if frequency and (self.iterations + 1) % frequency == 0:
+        if self.ema_overwrite_frequency and (self.iterations + 1) % self.ema_overwrite_frequency == 0:
             self.finalize_variable_values(trainable)
 
     def finalize_variable_values(self, var_list: Iterable[Parameter]) -> None:
         """Give the Parameters their moving averages (``use_ema``); called at the end of training."""
         for parameter in var_list:
-            if parameter in self._averages:
-                parameter.value[...] = self._averages[parameter]
+            average = self._memory.find("average", parameter)
+            if average is not None:
+                parameter.value[...] = average
 
     # --- state ------------------------------------------------------------------------------------------
 
     def state(self, parameter: Parameter) -> State:
         """What is remembered of a Parameter: named arrays, of its backend and dtype."""
-        found = self._states.get(parameter)
-        if found is None:
-            found = self._states[parameter] = self.make_state_of(parameter)
-            for name in found:
-                if f"{parameter.path}/{name}" in self._loaded:
-                    found[name] = self._load(f"{parameter.path}/{name}", parameter, found[name].shape)
-        value = parameter.value
-        for name, array in found.items():
-            if type(array) is not type(value) or array.dtype != value.dtype:  # the layer was moved or converted
-                found[name] = to_device(array, backend_of(value), value.dtype)
-        return found
-
-    def _remembered(self, store: dict[Parameter, Any], parameter: Parameter, name: str) -> Any:
-        """What ``store`` holds of a Parameter, or what set_state brought; None if neither."""
-        if parameter not in store and f"{parameter.path}/{name}" in self._loaded:
-            store[parameter] = self._load(f"{parameter.path}/{name}", parameter, parameter.shape)
-        return store.get(parameter)
-
-    def _load(self, key: str, parameter: Parameter, shape: tuple[int, ...]) -> Array:
-        array = self._loaded.pop(key)
-        if array.shape != shape:
-            raise ValueError(f"{self}: the state '{key}' has shape {array.shape}, its Parameter wants {shape}")
-        return to_device(np.array(array, dtype=parameter.dtype), backend_of(parameter.value))
+        return self._memory.state(parameter, self.make_state_of)
 
     def get_state(self) -> dict[str, np.ndarray]:
         """Everything that is needed to go on: NumPy arrays by name.
@@ -357,31 +316,17 @@ class Optimizer(Configurable):
         ValueError
             Two Parameters have the same path.
         """
-        result = dict(self._loaded)
-        result["iterations"] = np.array(self._steps)
+        result = {"iterations": np.array(self._steps), **self._memory.to_host()}
         if not callable(self._learning_rate):
             result["learning_rate"] = np.array(self._learning_rate)
-        for extra, arrays in (("average", self._averages), ("accumulated", self._accumulated)):
-            for p, array in arrays.items():
-                dense = array.to_dense() if isinstance(array, RowGradient) else array
-                self._put(result, f"{p.path}/{extra}", dense)
-        for p, state in self._states.items():
-            for name, array in state.items():
-                self._put(result, f"{p.path}/{name}", array)
         return result
-
-    def _put(self, result: dict[str, np.ndarray], key: str, array: Array) -> None:
-        if key in result:
-            raise ValueError(f"{self}: two Parameters have the path '{key.rpartition('/')[0]}'; give each a name of its own")
-        result[key] = np.array(to_host(array))
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from what ``get_state`` returned; a Parameter gets its part, by its path, when it is next met."""
-        self._loaded = {key: np.asarray(value) for key, value in state.items() if "/" in key}
         self._steps = int(state["iterations"])
         if "learning_rate" in state and not callable(self._learning_rate):
             self._learning_rate = float(state["learning_rate"])
-        self._states, self._averages, self._accumulated = {}, {}, {}
+        self._memory = Memory({key: np.asarray(value) for key, value in state.items() if "/" in key})
 
     # --- configuration ------------------------------------------------------------------------------------
 
@@ -397,31 +342,8 @@ class Optimizer(Configurable):
         return f"{type(self).__name__} '{self.name}'"
 
 
-def _rate(given: Any, label: str) -> Any:
-    """A number as a Python float, a schedule as a function of the step."""
-    if isinstance(given, dict):
-        given = deserialize("schedule", given)
-    if isinstance(given, Configurable):
-        return given
-    if callable(given):
-        return _function_of_step(given)
-    try:
-        rate = float(given)
-    except (TypeError, ValueError):
-        raise TypeError(f"{label}: learning_rate is a number or a schedule, not {given!r}") from None
-    if not rate >= 0:
-        raise ValueError(f"{label}: learning_rate is 0 or more, not {given!r}")
-    return rate
-
-
-def _function_of_step(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Keras' rate functions take no argument; ours may take the step."""
-    try:
-        inspect.signature(function).bind(0)
-    except TypeError:
-        return lambda step: function()
-    return function
-
-
 def _sum(a: Gradient, b: Gradient) -> Gradient:
     return b + a if isinstance(b, RowGradient) and not isinstance(a, RowGradient) else a + b
+
+
+__all__ = ["Optimizer", "State"]

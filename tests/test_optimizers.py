@@ -544,12 +544,12 @@ def test_state_errors() -> None:
     same = [Parameter(np.zeros(2)), Parameter(np.zeros(2))]
     optimizer = ls_optim.Adam()
     run(optimizer, same, 1)
-    with pytest.raises(ValueError, match="two Parameters have the path 'parameter'"):
+    with pytest.raises(ValueError, match="two Parameters of the optimiser have the path 'parameter'"):
         optimizer.get_state()
     other = ls_optim.Adam()
     run(other, [Parameter(np.zeros(3), name="w")], 1)
     optimizer.set_state(other.get_state())
-    with pytest.raises(ValueError, match=r"the state 'w/m' has shape \(3,\), its Parameter wants \(2,\)"):
+    with pytest.raises(ValueError, match=r"the optimiser's state 'w/m' has shape \(3,\), its Parameter wants \(2,\)"):
         run(optimizer, [Parameter(np.zeros(2), name="w")], 1)
 
 

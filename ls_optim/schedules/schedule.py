@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from typing import Any
 
-from ls_core.registry import Configurable
+from ls_core.registry import Configurable, deserialize
 
 
 class LearningRateSchedule(Configurable):
@@ -36,3 +38,29 @@ def positive(owner: str, **values: Any) -> None:
     for name, value in values.items():
         if not value > 0:
             raise ValueError(f"{owner}: {name} is greater than 0, not {value!r}")
+
+
+def as_rate(given: Any, label: str) -> Any:
+    """A number as a Python float, a schedule as a function of the step."""
+    if isinstance(given, dict):
+        given = deserialize("schedule", given)
+    if isinstance(given, Configurable):
+        return given
+    if callable(given):
+        return function_of_step(given)
+    try:
+        rate = float(given)
+    except (TypeError, ValueError):
+        raise TypeError(f"{label}: learning_rate is a number or a schedule, not {given!r}") from None
+    if not rate >= 0:
+        raise ValueError(f"{label}: learning_rate is 0 or more, not {given!r}")
+    return rate
+
+
+def function_of_step(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Keras' rate functions take no argument; ours may take the step."""
+    try:
+        inspect.signature(function).bind(0)
+    except TypeError:
+        return lambda step: function()
+    return function
