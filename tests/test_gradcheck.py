@@ -11,7 +11,7 @@ import pytest
 import ls_core
 from ls_core import Layer, Model, Parameter, RowGradient, Sequential
 from ls_core.gradcheck import GradientError, check_activation, check_function, check_layer, check_loss
-from ls_core.gradcheck.check import CAPS, derived_tolerance
+from ls_core.gradcheck.probes import CAPS, derived_tolerance
 from ls_core.testing import standin
 from ls_layers import Add, Dense, Dropout, Embedding
 

@@ -18,10 +18,10 @@ import numpy as np
 
 from ..random import same_random_numbers, set_seed
 from .case import Case
-from .check import run_check
+from .layer_subject import LayerSubject
 from .mutants import Mutant, Patch, named
+from .probes import run_check
 from .report import GradientError
-from .subject import LayerSubject
 
 SAME = 1e-9  # mutated gradients that differ less from the right ones are the right ones
 

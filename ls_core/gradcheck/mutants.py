@@ -19,7 +19,8 @@ from ..activation import ActivationFunction
 from ..layer import Cache
 from ..parameter import Parameter, RowGradient
 from ..random import random_stream, same_random_numbers
-from .subject import LayerSubject, is_float, leaves, refill
+from .layer_subject import LayerSubject
+from .subject import is_float, leaves, refill
 
 Patch = Callable[[], contextlib.AbstractContextManager[Any]]
 Backward = Callable[..., Any]
