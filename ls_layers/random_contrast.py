@@ -54,7 +54,7 @@ class RandomContrast(ImageLayer):
     >>> import numpy as np
     >>> layer = RandomContrast(0.5, seed=1)
     >>> layer(np.array([100., 200.]).reshape(1, 1, 2, 1), training=True).ravel().round(2)
-    array([150., 150.])
+    array([ 81.92, 218.08])
     """
 
     def __init__(self, factor: Any, value_range: Any = (0, 255), seed: int | None = None, **options: Any) -> None:

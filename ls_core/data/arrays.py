@@ -164,9 +164,7 @@ def _numbers(array: np.ndarray, name: str) -> np.ndarray:
     if array.dtype.kind in "biufc":
         return array
     if array.dtype.kind in "mM":
-        raise TypeError(
-            f"{name} holds dates or times ({array.dtype}); a network wants numbers: take the year, the hour or the seconds passed"
-        )
+        raise _date_error(name, array.dtype)
     values = array.ravel().tolist()
     missing = [i for i, value in enumerate(values) if is_missing(value)]
     if missing:
@@ -182,12 +180,16 @@ def _numbers(array: np.ndarray, name: str) -> np.ndarray:
     )
 
 
+def _date_error(name: str, dtype: Any) -> TypeError:
+    return TypeError(f"{name} holds dates or times ({dtype}); a network wants numbers: take the year, the hour or the seconds passed")
+
+
 def _from_series(series: Any, name: str) -> np.ndarray:
     if series.dtype == "category":
         series = series.astype(series.dtype.categories.dtype)
     kind = getattr(series.dtype, "kind", "O")
     if kind in "mM":
-        return _numbers(np.empty(0, series.dtype if isinstance(series.dtype, np.dtype) else "M8[ns]"), name)
+        raise _date_error(name, series.dtype)
     if kind in "biufc":
         if isinstance(series.dtype, np.dtype):
             return np.asarray(series.to_numpy())
