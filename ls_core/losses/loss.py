@@ -210,7 +210,7 @@ def reduce_losses(losses: Array, sample_weight: Any, mask: Any, reduction: str |
         weighted = aligned if sample_weight is None else aligned * weight
     except ValueError:
         raise ShapeError(
-            f"sample_weight has shape {tuple(np.shape(sample_weight))}, the losses {tuple(losses.shape)}; "
+            f"sample_weight has shape {tuple(weight.shape)}, the losses {tuple(losses.shape)}; "
             "give one weight for each sample, or one for each loss."
         ) from None
     value = weighted

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..backend import get_xp
-from ..losses.loss import EPSILON, divide_no_nan, sigmoid
+from ..losses.loss import EPSILON, divide_no_nan
 from ..types import Array
-from .metric import as_float
 from .threshold_counts import ThresholdCounts, evenly_spaced
 
 
@@ -77,17 +76,6 @@ class AUC(ThresholdCounts):
         self.label_weights = None if label_weights is None else np.asarray(label_weights, dtype=np.float64)
         self.from_logits = from_logits
         super().__init__(dtype, name)
-
-    def prepare(self, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Array, Array, Array]:
-        if self.from_logits:
-            y_true, y_pred = self.arrays(y_true, y_pred)
-            y_pred = sigmoid(as_float(y_pred))
-        shape = np.shape(y_pred)
-        true, y_pred, weight = super().prepare(y_true, y_pred, sample_weight)
-        if self.label_weights is not None and not self.multi_label:
-            xp = get_xp(weight)
-            weight = weight * xp.broadcast_to(xp.asarray(self.label_weights), shape).reshape(weight.shape)
-        return true, y_pred, weight
 
     def result(self) -> Any:
         tp, fp, tn, fn = self.counts()  # (K, L) each, thresholds rising

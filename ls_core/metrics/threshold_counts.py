@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import get_xp
-from ..losses.loss import EPSILON, same_rank
+from ..losses.loss import EPSILON, same_rank, sigmoid
 from ..types import Array
 from .metric import Metric, as_float, as_weight, untouched
 
@@ -47,6 +47,8 @@ class ThresholdCounts(Metric):
     top_k: int | None = None
     class_id: int | None = None
     multi_label = False
+    label_weights: Any = None  # of the last axis's entries, where the labels are not counted apart
+    from_logits = False
 
     def reset_state(self) -> None:
         self.true_positives: Array = 0.0
@@ -74,12 +76,16 @@ class ThresholdCounts(Metric):
         """Labels (N, L) of 0.0 and 1.0, predictions (N, L), weights (N, L)."""
         y_true, y_pred = self.arrays(y_true, y_pred)
         y_true, y_pred = same_rank(y_true, as_float(y_pred))
+        if self.from_logits:
+            y_pred = sigmoid(y_pred)
         if y_true.shape != y_pred.shape:
             fix = f"{type(self).__name__} wants a yes/no label for each prediction; one-hot encode class ids, and name one with class_id."
             raise self.mismatch(y_true, y_pred, fix)
         if self.multi_label and y_pred.ndim != 2:
             raise self.mismatch(y_true, y_pred, "multi_label=True wants shape (batch, labels).")
         weight = as_weight(sample_weight, y_pred)
+        if self.label_weights is not None and not self.multi_label:
+            weight = weight * get_xp(weight).asarray(self.label_weights)
         if self.top_k is not None:
             y_pred = keep_top_k(y_pred, self.top_k)
         if self.class_id is not None:
