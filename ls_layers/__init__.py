@@ -67,6 +67,7 @@ from .multiply import Multiply as Multiply
 from .normalization import Normalization as Normalization
 from .parallel import Parallel as Parallel
 from .permute import Permute as Permute
+from .position_embedding import PositionEmbedding as PositionEmbedding
 from .prelu import PReLU as PReLU
 from .random_contrast import RandomContrast as RandomContrast
 from .random_crop import RandomCrop as RandomCrop
@@ -82,10 +83,12 @@ from .resizing import Resizing as Resizing
 from .reversible_embedding import ReversibleEmbedding as ReversibleEmbedding
 from .rms_normalization import RMSNormalization as RMSNormalization
 from .rnn import RNN as RNN
+from .rotary_embedding import RotaryEmbedding as RotaryEmbedding
 from .separable_conv1d import SeparableConv1D as SeparableConv1D
 from .separable_conv2d import SeparableConv2D as SeparableConv2D
 from .simple_rnn import SimpleRNN as SimpleRNN
 from .simple_rnn_cell import SimpleRNNCell as SimpleRNNCell
+from .sinusoidal_position_encoding import SinusoidalPositionEncoding as SinusoidalPositionEncoding
 from .softmax import Softmax as Softmax
 from .spatial_dropout1d import SpatialDropout1D as SpatialDropout1D
 from .spatial_dropout2d import SpatialDropout2D as SpatialDropout2D
@@ -94,8 +97,11 @@ from .spectral_normalization import SpectralNormalization as SpectralNormalizati
 from .stacked_rnn_cells import StackedRNNCells as StackedRNNCells
 from .string_lookup import StringLookup as StringLookup
 from .subtract import Subtract as Subtract
+from .swiglu import SwiGLU as SwiGLU
 from .text_vectorization import TextVectorization as TextVectorization
 from .time_distributed import TimeDistributed as TimeDistributed
+from .transformer_decoder_block import TransformerDecoderBlock as TransformerDecoderBlock
+from .transformer_encoder_block import TransformerEncoderBlock as TransformerEncoderBlock
 from .unit_normalization import UnitNormalization as UnitNormalization
 from .up_sampling1d import UpSampling1D as UpSampling1D
 from .up_sampling2d import UpSampling2D as UpSampling2D

@@ -212,27 +212,31 @@ class ProjectedAttention(Layer):
         v, v_cache = self.value_dense.forward(value)  # (B, ..., G, V)
         # 2. heads in front of time
         heads = [self._to_heads(x, axes) for x in (q, k, v)]  # (B, F, H, T, D), (B, F, G, S, D), (B, F, G, S, V)
-        # 3. the core
+        # 3. a query that may look nowhere counts as zeros, so that it sees all values alike
+        bias = alive = None
+        dtype = q.real.dtype
+        if allowed is not None:
+            bias = get_xp(q).logical_not(allowed).astype(dtype) * lowest(dtype)
+            alive = allowed.any(axis=-1, keepdims=True).astype(dtype)  # (B, F, H or 1, T, 1)
+            heads[0] = heads[0] * alive
+        # 4. the core
         keep = None
         if training and self.dropout:
             keep = self.stream("mask").keep_mask((*heads[0].shape[:-1], heads[1].shape[-2]), self.dropout, like=q)
-        dtype = q.real.dtype
-        bias = None if allowed is None else get_xp(q).logical_not(allowed).astype(dtype) * lowest(dtype)
         scale = 1.0 / math.sqrt(self.head_sizes[0])
         a, p, core = scaled_dot_product_attention_forward(*heads, bias, scale, plain_causal, keep, return_attention_scores)
-        # 4. a query that may look nowhere: as in Keras 3 it gets zeros where the scores are at hand, else the mean of the values
-        alive = None
-        if allowed is not None and (self.dropout or return_attention_scores or query.ndim > 3):
-            alive = allowed.any(axis=-1, keepdims=True).astype(dtype)  # (B, F, H or 1, T, 1)
+        # 5. and gives zeros, where Keras 3 has the scores at hand; elsewhere it keeps the mean of the values
+        blank = alive is not None and bool(self.dropout or return_attention_scores or query.ndim > 3)
+        if blank:
             a = a * alive
             p = p * alive if return_attention_scores else None
-        # 5. heads behind time
+        # 6. heads behind time
         joined = self._from_heads(a, axes, query.shape[:-1])  # (B, ..., H, V)
-        # 6. the gate
+        # 7. the gate
         gate, gate_cache = (None, None) if self.gate_dense is None else self.gate_dense.forward(query)  # (B, ..., H, V)
-        # 7. the projection back
+        # 8. the projection back
         y, y_cache = self.output_dense.forward(joined if gate is None else joined * gate)
-        saved = ((q_cache, k_cache, v_cache, gate_cache, y_cache), core, axes, alive, joined, gate, (key.shape, separate))
+        saved = ((q_cache, k_cache, v_cache, gate_cache, y_cache), core, axes, alive, blank, joined, gate, key.shape, separate)
         if not return_attention_scores:
             return y, saved
         if len(axes) > 1:
@@ -240,30 +244,33 @@ class ProjectedAttention(Layer):
         return (y, p), saved
 
     def backward(self, dy: Any, saved: Any, input_gradient: bool = True) -> Any:
-        (q_cache, k_cache, v_cache, gate_cache, y_cache), core, axes, alive, joined, gate, (key_shape, separate) = saved
+        (q_cache, k_cache, v_cache, gate_cache, y_cache), core, axes, alive, blank, joined, gate, key_shape, separate = saved
         dy, dscores = dy if isinstance(dy, (tuple, list)) else (dy, None)
         if dy is None:  # the scores alone were used
             dy = get_xp(dscores).zeros(y_cache.shape, dtype=dscores.dtype)
-        # 7. y = output_dense(joined * gate)
+        # 8. y = output_dense(joined * gate)
         djoined = self.output_dense.backward(dy, y_cache)  # (B, ..., H, V)
-        # 6. the gate
+        # 7. the gate
         dquery = None
         if self.gate_dense is not None:
             dquery = self.gate_dense.backward(djoined * joined, gate_cache, input_gradient)
             djoined = djoined * gate
-        # 5. heads behind time
+        # 6. heads behind time
         da = self._to_heads(djoined, axes)  # (B, F, H, T, V)
         if dscores is not None and len(axes) > 1:
             dscores = dscores.reshape(*da.shape[:-1], _length(key_shape, axes))
-        # 4. a = a * alive, p = p * alive
-        if alive is not None:
+        # 5. a = a * alive, p = p * alive
+        if blank:
             da = da * alive
             dscores = None if dscores is None else dscores * alive
-        # 3. the core
-        grads = scaled_dot_product_attention_backward(da, dscores, core)
+        # 4. the core
+        dq, dk, dv = scaled_dot_product_attention_backward(da, dscores, core)
+        # 3. q = q * alive
+        if alive is not None:
+            dq = dq * alive
         # 2. heads in front of time
-        dq = self._from_heads(grads[0], axes, joined.shape[:-2])  # (B, ..., H, D)
-        dk, dv = (self._from_heads(d, axes, key_shape[:-1]) for d in grads[1:])  # (B, ..., G, D), (B, ..., G, V)
+        dq = self._from_heads(dq, axes, joined.shape[:-2])  # (B, ..., H, D)
+        dk, dv = (self._from_heads(d, axes, key_shape[:-1]) for d in (dk, dv))  # (B, ..., G, D), (B, ..., G, V)
         # 1. projections
         from_query = self.query_dense.backward(dq, q_cache, input_gradient)
         dkey = self.key_dense.backward(dk, k_cache, input_gradient)

@@ -116,6 +116,13 @@ CASES = [
         dead=("key/bias",),
     ),
     Case(
+        "MultiHeadAttention, a query that may look nowhere",
+        _heads(2, 2),
+        _normal(_Q, _V),
+        options={"mask": [_QUERY_MASK, _VALUE_MASK]},
+        dead=("key/bias",),
+    ),
+    Case(
         "MultiHeadAttention, dropout",
         _heads(2, 2, dropout=0.3, use_bias=False),
         _normal(_Q, _V),
