@@ -2,97 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from .backend import backend_of, current_backend, floatx, to_device, to_host
-from .data import as_array, as_arrays, count_rows, is_texts, map_tree, split_validation, take_rows
+from .backend import floatx, to_device, to_host
+from .data import as_array, as_arrays, count_rows, is_texts, map_tree, split_validation
+from .feeds import ArrayFeed, Batch, Feed, StreamFeed, backend_of_model
 from .layer import Layer
 from .objective import closing_layer
-from .random import random_stream
 from .text import LabelIndex, learn_vectorization
 from .text.texts import is_pandas
 from .types import Array
-
-Batch = tuple[tuple[Array, ...], Any, Any]  # inputs, targets, sample weights
-
-
-class ArrayFeed:
-    """Rows of host arrays in batches, shuffled anew each epoch if asked."""
-
-    def __init__(self, x: list[Any], y: Any, weights: Any, batch_size: int | None, model: Any, shuffle: bool, steps: int | None) -> None:
-        self.x, self.y, self.weights, self.model, self.shuffle = x, y, weights, model, shuffle
-        self.rows = len(x[0])
-        self.batch_size = max(1, min(batch_size or self.rows, self.rows))
-        self.steps = math.ceil(self.rows / self.batch_size) if steps is None else min(steps, math.ceil(self.rows / self.batch_size))
-
-    def first_rows(self) -> tuple[Array, ...]:
-        """One row of every input, to build the model on."""
-        return self._take(slice(0, 1))[0]
-
-    def __iter__(self) -> Iterator[Batch]:
-        order = random_stream(f"{self.model.path}/shuffle").generator.permutation(self.rows) if self.shuffle else None
-        for step in range(self.steps):
-            part = slice(step * self.batch_size, (step + 1) * self.batch_size)
-            yield self._take(part if order is None else order[part])
-
-    def _take(self, rows: Any) -> Batch:
-        backend = backend_of_model(self.model)
-
-        def move(column: Any) -> Any:
-            return column if is_texts(column) else to_device(column, backend)
-
-        x, y, weights = (map_tree(move, take_rows(tree, rows)) for tree in (self.x, self.y, self.weights))
-        return tuple(x), y, weights
-
-
-class StreamFeed:
-    """Batches from a generator, a DataLoader or any iterable of x, (x, y) or (x, y, sample_weight)."""
-
-    def __init__(self, batches: Iterable[Any], model: Any, steps: int | None, class_weight: Any = None) -> None:
-        self.model, self.batches, self.class_weight = model, batches, class_weight
-        self.endless = iter(batches) is batches  # a generator goes on where it stopped; a loader begins anew each epoch
-        self._iterator = iter(batches)
-        self._first: list[Batch] = []
-        try:
-            self.steps: int | None = len(batches) if steps is None else steps  # type: ignore[arg-type]
-        except TypeError:
-            self.steps = steps
-
-    def first_rows(self) -> tuple[Array, ...]:
-        if not self._first:
-            try:
-                self._first.append(self._convert(next(self._iterator)))
-            except StopIteration:
-                raise ValueError("the data gave no batch at all") from None
-        return tuple(x[:1] for x in self._first[0][0])
-
-    def __iter__(self) -> Iterator[Batch]:
-        step = 0
-        while self.steps is None or step < self.steps:
-            if self._first:
-                yield self._first.pop()
-            else:
-                try:
-                    yield self._convert(next(self._iterator))
-                except StopIteration:
-                    break
-            step += 1
-        if not self.endless:
-            self._iterator = iter(self.batches)
-
-    def _convert(self, batch: Any) -> Batch:
-        parts = list(batch) if isinstance(batch, tuple) else [batch]
-        x, y, weights = [*parts, None, None][:3]
-        feed = feed_arrays(self.model, x, y, weights, self.class_weight, None, False, None, learn=False)
-        return next(iter(feed))
-
-
-Feed = ArrayFeed | StreamFeed
-
 
 # --- entry points of training.py ---------------------------------------------------------------------
 
@@ -100,7 +22,7 @@ Feed = ArrayFeed | StreamFeed
 def feed(model: Any, x: Any, y: Any, weights: Any, batch_size: int, steps: int | None = None) -> Feed:
     """What evaluate and predict read."""
     if is_stream(x):
-        return StreamFeed(x, model, steps)
+        return stream_batches(model, x, steps)
     return feed_arrays(model, x, y, weights, None, batch_size, False, steps, learn=False)
 
 
@@ -124,7 +46,7 @@ def feed_fit(
             raise ValueError(
                 "a generator or loader brings its own targets; leave out y, and pass validation_data instead of validation_split"
             )
-        train: Feed = StreamFeed(x, model, steps, class_weight)
+        train: Feed = stream_batches(model, x, steps, class_weight)
         held_out: Any = None
     else:
         parts = (
@@ -140,7 +62,7 @@ def feed_fit(
         train = feed_arrays(model, parts[0], parts[1], parts[2], class_weight, batch_size, shuffle, steps, learn=True)
     if validation_data is not None:
         if is_stream(validation_data):
-            return train, StreamFeed(validation_data, model, validation_steps)
+            return train, stream_batches(model, validation_data, validation_steps)
         held_out = (*validation_data, None)[:3] if isinstance(validation_data, (tuple, list)) else (validation_data, None, None)
     if held_out is None:
         return train, None
@@ -151,6 +73,17 @@ def feed_fit(
 def is_stream(x: Any) -> bool:
     """Whether ``x`` gives batches itself: a generator, an iterator or a loader."""
     return not isinstance(x, (list, tuple, dict, str)) and not hasattr(x, "shape") and hasattr(x, "__iter__")
+
+
+def stream_batches(model: Any, batches: Iterable[Any], steps: int | None, class_weight: Any = None) -> StreamFeed:
+    """A feed of what gives batches of x, (x, y) or (x, y, sample_weight) itself."""
+
+    def convert(batch: Any) -> Batch:
+        parts = list(batch) if isinstance(batch, tuple) else [batch]
+        x, y, weights = [*parts, None, None][:3]
+        return feed_arrays(model, x, y, weights, class_weight, None, False, None, learn=False).first_batch()
+
+    return StreamFeed(batches, convert, steps)
 
 
 def feed_arrays(
@@ -232,13 +165,6 @@ def model_dtype(model: Any) -> str:
         if parameter.dtype.kind == "f":
             return str(parameter.dtype)
     return floatx()
-
-
-def backend_of_model(model: Any) -> Any:
-    """Where the model's Parameters live; the current backend before there are any."""
-    for parameter in model.parameters() if model.built else ():
-        return backend_of(parameter.value)
-    return current_backend()
 
 
 # --- targets ---------------------------------------------------------------------------------------

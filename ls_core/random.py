@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -103,12 +103,20 @@ def get_random_state() -> dict[str, Any]:
     return {"seed": _seed, "counters": dict(_counters), "streams": streams}
 
 
-def set_random_state(state: dict[str, Any]) -> None:
-    """Return to what ``get_random_state`` described."""
-    set_seed(state["seed"])
+def set_random_state(state: dict[str, Any], leave: Collection[str] = ()) -> None:
+    """Return to what ``get_random_state`` described; the streams named in ``leave`` stay as they are.
+
+    A stream that somebody holds stays that same object, so what draws from it goes on from the state too.
+    """
+    global _seed
+    _seed = state["seed"]
+    _counters.clear()
     _counters.update(state["counters"])
+    for name in [name for name in _streams if name not in state["streams"] and name not in leave]:
+        del _streams[name]
     for name, inner in state["streams"].items():
-        random_stream(name).generator.bit_generator.state = inner
+        if name not in leave:
+            random_stream(name).generator.bit_generator.state = inner
 
 
 @contextlib.contextmanager

@@ -47,6 +47,10 @@ class Memory:
         store: dict[Parameter, Any] = getattr(self, kind)
         if parameter not in store:
             loaded = self._load(parameter, kind, parameter.shape)
+            rows = self.loaded.pop(f"{parameter.path}/{kind}_rows", None)
+            if rows is not None:
+                values = self._load(parameter, f"{kind}_values", (len(rows), *parameter.shape[1:]))
+                loaded = RowGradient(to_device(np.array(rows), backend_of(values)), values, parameter.shape)
             if loaded is not None:
                 store[parameter] = loaded
         return store.get(parameter)
@@ -70,8 +74,9 @@ class Memory:
         states = dict(self.states)
         for kind, store in (("average", self.average), ("accumulated", self.accumulated)):
             for parameter, array in store.items():
-                dense = array.to_dense() if isinstance(array, RowGradient) else array
-                states[parameter] = {**states.get(parameter, {}), kind: dense}
+                rows = isinstance(array, RowGradient)
+                found = {f"{kind}_rows": array.rows, f"{kind}_values": array.values} if rows else {kind: array}
+                states[parameter] = {**states.get(parameter, {}), **found}
         result = dict(self.loaded)
         for parameter, state in states.items():
             for name, array in state.items():

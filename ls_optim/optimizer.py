@@ -183,7 +183,7 @@ class Optimizer(Configurable):
             if not hasattr(self, name):
                 raise ValueError(f"{self}: schedules names {name!r}, which is no hyperparameter of {type(self).__name__}")
             setattr(self, name, schedule(self._steps))
-        work, factor = self._take_gradients(touched)
+        work, factor = self._take_gradients(touched, trainable)
         rate = self.learning_rate
         clipped = clip(list(work.values()), factor, self.clipnorm, self.clipvalue, self.global_clipnorm)
         for parameter, gradient in zip(work, clipped, strict=True):
@@ -197,20 +197,20 @@ class Optimizer(Configurable):
             parameter.drop_grad()
         self._steps += 1
 
-    def _take_gradients(self, touched: list[Parameter]) -> tuple[dict[Parameter, Gradient], float]:
+    def _take_gradients(self, touched: list[Parameter], trainable: list[Parameter]) -> tuple[dict[Parameter, Gradient], float]:
         """The gradients to update by (none between the accumulated steps), and what to multiply them by."""
         factor = 1.0 if self.loss_scale_factor is None else 1.0 / self.loss_scale_factor
         count = self.gradient_accumulation_steps
         if not count:
             return {p: p.grad for p in touched}, factor
-        accumulated = self._memory.accumulated
         for p in touched:
             before = self._memory.find("accumulated", p)
-            accumulated[p] = p.grad if before is None else _sum(before, p.grad)
+            self._memory.accumulated[p] = p.grad if before is None else _sum(before, p.grad)
         if (self._steps + 1) % count:
             return {}, factor
+        found = {p: self._memory.find("accumulated", p) for p in trainable}  # those of earlier steps too, in one fixed order
         self._memory.accumulated = {}
-        return accumulated, factor / count
+        return {p: gradient for p, gradient in found.items() if gradient is not None}, factor / count
 
     def _update_parameter(self, parameter: Parameter, gradient: Gradient, rate: float) -> None:
         value, state, decay = parameter.value, self.state(parameter), self.decay_of(parameter)
@@ -299,6 +299,15 @@ class Optimizer(Configurable):
             if average is not None:
                 parameter.value[...] = average
 
+    def swap_averages(self, var_list: Iterable[Parameter]) -> None:
+        """Exchange the Parameters' values and their moving averages (``use_ema``); a second time puts them back."""
+        for parameter in var_list:
+            average = self._memory.find("average", parameter)
+            if average is not None:
+                value = parameter.value.copy()
+                parameter.value[...] = average
+                average[...] = value
+
     # --- state ------------------------------------------------------------------------------------------
 
     def state(self, parameter: Parameter) -> State:
@@ -309,7 +318,7 @@ class Optimizer(Configurable):
         """Everything that is needed to go on: NumPy arrays by name.
 
         'iterations' (``apply`` calls so far), 'learning_rate' (unless it is a schedule), and '<path>/<name>' for the
-        state of each Parameter, '<path>/average' and '<path>/accumulated' among it.
+        state of each Parameter, '<path>/average' and '<path>/accumulated' (or its '_rows' and '_values') among it.
 
         Raises
         ------
