@@ -61,8 +61,10 @@ def same_in_new_process(model: Any, path: Path) -> list[dict[str, Any]]:
 
     here = rows(model, TYPED)
     command = [sys.executable, "-m", "ls_cli.main", "predict", str(path), *TYPED, "--json"]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True, env=dict(os.environ, PYTHONIOENCODING="utf-8")).stdout
-    there = [json.loads(line) for line in printed.splitlines()]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env=dict(os.environ, PYTHONIOENCODING="utf-8"))
+    if done.returncode:
+        raise RuntimeError(f"the new process failed: {done.stderr}")
+    there = [json.loads(line) for line in done.stdout.splitlines()]
     for a, b in zip(here, there, strict=True):
         for label, p in a["probabilities"].items():
             if p.hex() != b["probabilities"][label].hex():

@@ -27,7 +27,7 @@ def _function(name: str) -> Callable[..., int] | None:
     for prefix, suffix in (("scipy_openblas_", "64_"), ("openblas_", "64_"), ("openblas_", ""), ("scipy_openblas_", "")):
         found = getattr(library, f"{prefix}{name}{suffix}", None)
         if found is not None:
-            return found  # type: ignore[no-any-return]
+            return found
     return None
 
 

@@ -142,6 +142,8 @@ def encode_input(model: Any, i: int, column: Any, learn: bool) -> Any:
             return column
         raise ValueError(f"{model} got texts, but its first layer is {reader}; begin with an Embedding or a TextVectorization")
     if reader is not None and reader.input_kind != "floats":
+        if reader.input_kind == "ids" and backend_of_model(model).name != "numpy":
+            reader.check_ids(to_host(column))  # type: ignore[attr-defined]  # on the host: a device would have to be waited for
         return column
     return column if column.dtype.kind == "c" else column.astype(model_dtype(model), copy=False)
 

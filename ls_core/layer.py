@@ -297,7 +297,7 @@ class Layer(Configurable):
     ) -> Parameter:
         """A new Parameter of this layer, drawn in NumPy from the stream ``path/name``, then moved."""
         shape = tuple(int(s) for s in shape)
-        kind = str(np.dtype(dtype)) if dtype is not None else self.dtype or self._first_dtype or floatx()
+        kind = str(np.dtype(dtype)) if dtype is not None else self._float_type()
         path = f"{self.path}/{name}"
         if weight_source is not None:
             host = weight_source(path, shape, kind)
@@ -314,6 +314,15 @@ class Layer(Configurable):
         )
         self._adopt_weight(parameter)
         return parameter
+
+    def _float_type(self) -> str:
+        """The type that was asked for, else that of the first input; a layer within another follows it."""
+        layer: Layer | None = self
+        while layer is not None:
+            if layer.dtype or layer._first_dtype:
+                return layer.dtype or layer._first_dtype or ""
+            layer = layer._parent
+        return floatx()
 
     def stream(self, use: str) -> Stream:
         """This layer's own random stream for ``use`` ('mask', 'noise' ...); on the layer's ``seed`` if it has one."""

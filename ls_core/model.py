@@ -7,7 +7,7 @@ from typing import Any
 
 from .errors import ShapeError
 from .graph import Input, Node, Symbol, shape_options
-from .layer import Layer, _leaves
+from .layer import Layer, PenalizedCache, _leaves
 from .random import count_name
 from .registry import deserialize, serialize
 from .sequential import axis_origin, find_layer, next_mask
@@ -82,11 +82,12 @@ class Model(Trainer, Layer):
                 weighted.update(outs)
         self._weighted = weighted
 
-    def _step(self, node: Node, layer: Layer) -> tuple[Layer, list[int], dict[str, Any], list[int], list[int]]:
+    def _step(self, node: Node, layer: Layer) -> tuple[Layer, list[int], dict[str, Any], list[int | None], list[int]]:
         sources = [self._slots[id(s)] for s in node.inputs]
-        gradients = list(sources)
+        gradients: list[int | None] = list(sources)
         for name in layer.gradient_keywords:
-            gradients += [self._slots[id(s)] for s in _leaves([node.options.get(name)]) if isinstance(s, Symbol)]
+            given = [s for s in _leaves([node.options.get(name)]) if s is not None]
+            gradients += [self._slots[id(s)] if isinstance(s, Symbol) else None for s in given]  # a constant's goes nowhere
         options = {name: _number(value, self._slots) for name, value in node.options.items()}
         return layer, sources, options, gradients, [self._slots[id(s)] for s in node.outputs]
 
@@ -182,12 +183,14 @@ class Model(Trainer, Layer):
             for slot in outs:
                 grads[slot] = None
             wanted = input_gradient or any(s in self._weighted for s in targets)
-            if all(g is None for g in given) or not (wanted or self._weighted.intersection(outs)):
+            reached = any(g is not None for g in given) or isinstance(kept, PenalizedCache)
+            if not reached or not (wanted or self._weighted.intersection(outs)):
                 continue
             dx = layer.backward(given[0] if len(outs) == 1 else tuple(given), kept, wanted)
             if wanted:
-                for slot, each in zip(targets, dx if isinstance(dx, (list, tuple)) else [dx], strict=True):
-                    grads[slot] = _sum(grads[slot], each)
+                for target, each in zip(targets, dx if isinstance(dx, (list, tuple)) else [dx], strict=True):
+                    if target is not None:
+                        grads[target] = _sum(grads[target], each)
         if not input_gradient:
             return None
         found = tuple(grads[s] for s in self._in_slots)

@@ -135,8 +135,7 @@ class Embedding(Layer):
     def forward(self, ids: Array, training: bool = False) -> Any:
         if ids.dtype.kind not in "iufb":
             raise TypeError(f"{self}: ids are integers from 0 to {self.input_dim - 1}; these have dtype {ids.dtype}.")
-        if has_misfit(ids, self.input_dim):
-            raise self._misfit_error(ids)
+        self.check_ids(ids)
         if ids.dtype.kind in "fb":
             ids = ids.astype("int32")
         return embedding_forward(self.embeddings.value, ids), ids
@@ -145,6 +144,11 @@ class Embedding(Layer):
         if self.embeddings.trainable:
             rows, values = embedding_backward(dy, ids)
             self.embeddings.accumulate(RowGradient(rows, values, self.embeddings.shape))
+
+    def check_ids(self, ids: Array) -> None:
+        """Raise unless every id is a whole number in 0 ... input_dim - 1 (host arrays; a device's are not looked at)."""
+        if has_misfit(ids, self.input_dim):
+            raise self._misfit_error(ids)
 
     def _misfit_error(self, ids: Array) -> ValueError:
         place = tuple(int(i) for i in np.argwhere(_misfits(ids, self.input_dim))[0])

@@ -1,0 +1,118 @@
+"""ls-engine: every command, as a user types it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ls_cli.main import main
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CSV, and a model that the command trained on it."""
+    folder = tmp_path_factory.mktemp("cli")
+    rows = [("good fine nice day", "plus"), ("bad awful poor day", "minus"), ("so and so", "zero")] * 20
+    pd.DataFrame(rows, columns=["text", "label"]).to_csv(folder / "data.csv", index=False)
+    assert main([*train_arguments(folder), "--out", str(folder / "m.safetensors")]) == 0
+    return folder
+
+
+def train_arguments(folder: Path) -> list[str]:
+    return ["train", str(folder / "data.csv"), "--text", "text", "--label", "label", "--epochs", "20", "--width", "8", "--filters", "8"]
+
+
+def test_help_answers_at_once_and_imports_nothing_heavy() -> None:
+    code = "import sys; from ls_cli.main import main\ntry: main(['--help'])\nexcept SystemExit: pass\nprint('numpy' in sys.modules)"
+    began = time.perf_counter()
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert time.perf_counter() - began < 2
+    assert printed.endswith("False\n")
+    for command in ("demo", "train", "predict", "evaluate", "gradcheck", "info"):
+        assert command in printed
+
+
+def test_train_says_what_it_does(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for model in ("cnn", "pooled"):
+        assert main([*train_arguments(folder), "--model", model, "--epochs", "1", "--out", str(folder / "other.safetensors")]) == 0
+    printed = capsys.readouterr().out
+    assert "60 rows, 3 labels" in printed
+    assert "epoch 1/1" in printed
+
+
+def test_predict_texts_csv_and_standard_input(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    import io
+
+    file = str(folder / "m.safetensors")
+    assert main(["predict", file, "good fine nice day", "bad awful poor", "--json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["label"] for row in rows] == ["plus", "minus"]
+    assert sum(rows[0]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    assert main(["predict", file, str(folder / "data.csv")]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 60
+    monkeypatch.setattr("sys.stdin", io.StringIO("good nice\nbad awful poor day\n"))
+    assert main(["predict", file]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["plus", "minus"]
+
+
+def test_evaluate_reports_each_label_and_draws(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = folder / "confusion.png"
+    assert main(["evaluate", str(folder / "m.safetensors"), str(folder / "data.csv"), "--confusion", str(picture)]) == 0
+    printed = capsys.readouterr().out
+    for word in ("accuracy 1.0000", "commonest label: accuracy 0.3333", "precision", "recall", "support", "minus", "plus", "zero"):
+        assert word in printed
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_errors_are_one_line_and_a_status(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, csv = str(folder / "m.safetensors"), str(folder / "data.csv")
+    for arguments, part in (
+        (["train", csv, "--text", "txt", "--label", "label", "--out", file], "no column 'txt'; its columns are 'text', 'label'"),
+        (["train", csv, "--text", "text", "--label", "label", "--out", str(folder / "no" / "m")], "does not exist"),
+        (["predict", csv, "x"], "safetensors"),
+        (["predict", str(folder / "missing"), "x"], "No such file"),
+        (["evaluate", file, csv, "--label", "text"], "is not among the 3 known"),
+    ):
+        assert main(arguments) == 1
+        error = capsys.readouterr().err
+        assert part in error
+        assert len(error.splitlines()) == 1
+
+
+def test_info_tells_versions_blas_and_extras(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info"]) == 0
+    printed = capsys.readouterr().out
+    for word in ("ls-engine", np.__version__, "BLAS", "CUDA device", "extra plots", "cores"):
+        assert word in printed
+
+
+def test_gradcheck_of_one_layer(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["gradcheck", "Dense"]) == 0
+    assert "Dense" in capsys.readouterr().out
+    assert main(["gradcheck", "Dens"]) == 2
+
+
+@pytest.mark.slow
+def test_the_demo_does_all_that_the_readme_says(tmp_path: Path) -> None:
+    finished = subprocess.run([sys.executable, "-m", "ls_cli.main", "demo", "--folder", str(tmp_path)], capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stderr
+    done = finished.stdout
+    data = pd.read_csv(tmp_path / "data.csv")
+    assert list(data.columns) == ["text", "label"]
+    assert data["label"].nunique() == 10
+    assert not set(data["text"]) & set(pd.read_csv(tmp_path / "data_test.csv")["text"])
+    assert "the same bits" in done
+    lines = {line.split("  ")[0]: line.split() for line in done.splitlines()}
+    majority, listing, better = (
+        float(lines[name][place]) for name, place in (("always the commonest", 3), ("the listing", 2), ("the improved variant", 3))
+    )
+    assert majority + 0.3 < listing < better
+    for picture in ("curves.png", "curves_listing.png", "confusion.png"):
+        assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
