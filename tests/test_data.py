@@ -38,7 +38,7 @@ from ls_core.data import (
     timeseries_dataset_from_array,
     to_categorical,
 )
-from ls_core.text import TextVectorization
+from ls_core.text import LabelIndex, TextVectorization
 
 # --- arrays -----------------------------------------------------------------------------------------------
 
@@ -402,6 +402,9 @@ def test_csv_in_chunks(reviews: Path) -> None:
     layer = TextVectorization()
     layer.adapt(data.column("text"))
     assert layer.get_vocabulary()[2:4] == ["text", "quoted"]
+    data.label_index = LabelIndex().fit(data.column("label"))
+    assert data.label_index.classes == ["bad", "good"]
+    assert [int(label) for _, label in data] == [i % 2 for i in range(25)]
     mixed = [x for x, _ in CSVDataset(reviews, text="text", label="label", chunk_rows=4, shuffle_buffer=10)]
     assert sorted(mixed) == sorted(x)
     assert mixed != list(x)

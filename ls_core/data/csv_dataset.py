@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..text.labels import LabelIndex
 from .arrays import as_array, count_rows
 from .dataset import IterableDataset
 
@@ -24,6 +25,8 @@ class CSVDataset(IterableDataset):
         Columns of numbers, in place of ``text``: x is a row of floats.
     label : str, optional
         Column of y; without it the samples are (x,).
+    label_index : LabelIndex, optional
+        Turns labels into class numbers; it may be set later.
     chunk_rows : int
         Rows read at a time.
     shuffle_buffer : int
@@ -46,7 +49,8 @@ class CSVDataset(IterableDataset):
     >>> [(x, int(y)) for x, y in data]
     [('good', 1), ('bad', 0)]
 
-    A vocabulary is learned without the file in memory: ``layer.adapt(data.column('text'))``.
+    Vocabulary and labels are learned without the file in memory: ``layer.adapt(data.column('text'))``,
+    ``data.label_index = LabelIndex().fit(data.column('label'))``.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class CSVDataset(IterableDataset):
         text: str | None = None,
         features: list[str] | None = None,
         label: str | None = None,
+        label_index: LabelIndex | None = None,
         chunk_rows: int = 10_000,
         shuffle_buffer: int = 0,
         length: int | None = None,
@@ -65,7 +70,7 @@ class CSVDataset(IterableDataset):
             raise ValueError("CSVDataset takes either text='column' or features=['column', ...]")
         if chunk_rows < 1:
             raise ValueError(f"chunk_rows is a positive integer, not {chunk_rows!r}")
-        self.path, self.text, self.features, self.label = path, text, features, label
+        self.path, self.text, self.features, self.label, self.label_index = path, text, features, label, label_index
         self.chunk_rows, self.read_options = chunk_rows, read_options
 
     def column(self, name: str) -> Iterator[np.ndarray]:
@@ -95,6 +100,6 @@ class CSVDataset(IterableDataset):
             if self.label is None:
                 yield from ((row,) for row in x)
             else:
-                y = as_array(chunk[self.label], where)
+                y = as_array(chunk[self.label], where) if self.label_index is None else self.label_index.encode(chunk[self.label])
                 count_rows(x=x, y=y)
                 yield from zip(x, y, strict=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -46,6 +48,10 @@ class LabelIndex:
     def fit(self, labels: Any) -> LabelIndex:
         """Learn the classes; returns the index.
 
+        Parameters
+        ----------
+        labels : list, array or pandas Series; or an iterator over batches of them
+
         Raises
         ------
         ValueError
@@ -53,8 +59,10 @@ class LabelIndex:
         TypeError
             Labels are floats with fractions, or of kinds that can't be sorted together.
         """
-        values = read_labels(labels)
-        found = set(values)
+        if isinstance(labels, Iterator):
+            found = set(chain.from_iterable(map(read_labels, labels)))
+        else:
+            found = set(read_labels(labels))
         kinds = {type(value).__name__ for value in found}
         if len(kinds) > 1:
             raise TypeError(f"labels are of one kind, these are {', '.join(sorted(kinds))}; convert the column with .astype(str)")
