@@ -26,7 +26,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train_arguments(folder: Path) -> list[str]:
-    return ["train", str(folder / "data.csv"), "--text", "text", "--label", "label", "--epochs", "20", "--width", "8", "--filters", "8"]
+    return [
+        "train",
+        str(folder / "data.csv"),
+        "--text",
+        "text",
+        "--label",
+        "label",
+        "--epochs",
+        "20",
+        "--width",
+        "8",
+        "--filters",
+        "8",
+        "--learning-rate",
+        "0.02",
+    ]
 
 
 def test_help_answers_at_once_and_imports_nothing_heavy() -> None:
