@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ls_core.backend import get_xp
 from ls_core.kernel import kernel
 from ls_core.types import Array
 
@@ -20,17 +21,19 @@ INTERPOLATIONS = ("bilinear", "nearest", "bicubic")
 def resize_forward(x: Array, rows: Array, columns: Array) -> Array:
     B, H, W, C = x.shape
     P, Q = len(rows), len(columns)
-    tall = rows @ x.reshape(B, H, W * C)  # (B, P, W C)
-    y = columns @ tall.reshape(B * P, W, C)  # (B P, Q, C)
-    return y.reshape(B, P, Q, C)
+    tall = (rows @ x.reshape(B, H, W * C)).reshape(B, P, W, C)
+    flat = tall.swapaxes(2, 3).reshape(B * P * C, W)  # channels first, so that the columns are one product too
+    y = flat @ columns.T  # (B P C, Q)
+    return get_xp(x).ascontiguousarray(y.reshape(B, P, C, Q).swapaxes(2, 3))  # (B, P, Q, C)
 
 
 @kernel
 def resize_backward(dy: Array, rows: Array, columns: Array) -> Array:
     B, P, Q, C = dy.shape
     H, W = rows.shape[1], columns.shape[1]
-    # 2. y = columns @ tall
-    dtall = columns.T @ dy.reshape(B * P, Q, C)  # (B P, W, C)
+    # 2. y = flat @ columns.T
+    dflat = dy.swapaxes(2, 3).reshape(B * P * C, Q) @ columns  # (B P C, W)
+    dtall = dflat.reshape(B, P, C, W).swapaxes(2, 3)  # (B, P, W, C)
     # 1. tall = rows @ x
     dx = rows.T @ dtall.reshape(B, P, W * C)  # (B, H, W C)
     return dx.reshape(B, H, W, C)
