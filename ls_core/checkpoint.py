@@ -2,11 +2,12 @@
 
 The tensors are the Parameters (``weights/<path>``) and the optimiser's state (``optimizer/<path>/<name>``). The
 header's entry ``ls`` is JSON: the configuration, the input shape, vocabularies, labels, how the model was compiled
-and the library's version. Nothing in it is code or an import path: class names pick from the registry alone.
+and the library's version; checksums of all tensors; a probe (see probe.py). Nothing in it is code or an import path:
+class names pick from the registry alone. A checkpoint of a training run (see run.py) is such a file with the run in it.
 
 Writing goes to a file beside, which is read back and compared, flushed to the disk and renamed: a reader sees the
 old file or the new one, whole. Reading checks the header against the file's size, and each Parameter's shape
-against its tensor, before it takes memory.
+against its tensor, before it takes memory; and each tensor against its checksum.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from . import layer as layer_module
 from .backend import to_host
 from .errors import FileError, NotBuiltError
 from .registry import deserialize, serialize
-from .tensorfile import TensorFile, checked_json
+from .tensorfile import TensorFile, checked_json, sum_of
 from .version import __version__
 
 FORMAT = "ls-model-1"
@@ -41,7 +42,19 @@ def save_model(model: Any, path: Any, include_optimizer: bool = True) -> None:
     FileNotFoundError, OSError
         The folder is missing, or the disk is full; an older file at ``path`` stays as it was.
     """
-    header = {
+    from .probe import make_probe
+
+    header = describe(model, include_optimizer)
+    tensors = weight_tensors(model)
+    if include_optimizer and model.optimizer is not None:
+        tensors.update({f"optimizer/{name}": value for name, value in model.optimizer.get_state().items()})
+    header["probe"] = make_probe(model, tensors)
+    write_tensors(path, tensors, header)
+
+
+def describe(model: Any, include_optimizer: bool = True) -> dict[str, Any]:
+    """The header of a file with ``model``: all that ``load_model`` makes it from, without the numbers."""
+    return {
         "format": FORMAT,
         "version": __version__,
         "model": serialize(model),
@@ -51,14 +64,19 @@ def save_model(model: Any, path: Any, include_optimizer: bool = True) -> None:
         "labels": model.label_index.get_config() if getattr(model, "label_index", None) is not None else None,
         "compiled": _compiled(model) if include_optimizer else None,
     }
-    tensors = {f"weights/{_inner(p.path, model)}": to_host(p.value) for p in model.parameters()}
-    if include_optimizer and model.optimizer is not None:
-        tensors.update({f"optimizer/{name}": value for name, value in model.optimizer.get_state().items()})
-    write_tensors(path, tensors, header)
+
+
+def weight_tensors(model: Any) -> dict[str, np.ndarray]:
+    """The Parameters' values under their names in a file."""
+    return {f"weights/{inner_path(p.path, model)}": to_host(p.value) for p in model.parameters()}
 
 
 def load_model(path: Any, compile: bool = True) -> Any:
     """The model that ``model.save(path)`` wrote, ready for predict, evaluate and further fit.
+
+    Its ``loaded_as`` tells how it repeats the outputs that it had when it was saved: 'identical' (the same bits),
+    'within rounding', 'different' (with a warning that names the first layer that computes something else), or
+    'not probed' for a model whose inputs can't be made up.
 
     Raises
     ------
@@ -67,8 +85,10 @@ def load_model(path: Any, compile: bool = True) -> Any:
     ValueError
         It names a class that is not registered (import your module with the custom class first).
     """
+    from .probe import run_probe
+
     with TensorFile(path) as file:
-        header = _header(file, path)
+        header = read_header(file)
         try:
             with _weights_from(file, header):
                 model = deserialize("layer", header["model"])
@@ -89,29 +109,34 @@ def load_model(path: Any, compile: bool = True) -> Any:
                     model.optimizer.set_state(state)
                 except (KeyError, TypeError, ValueError) as problem:
                     raise FileError(f"{path}: its optimiser state is not one of {model.optimizer}: {problem}") from problem
+        model.loaded_as = run_probe(model, header.get("probe"), file)
     return model
 
 
 def save_weights(model: Any, path: Any) -> None:
     """Write the Parameters alone; ``load_weights`` reads them into a model of the same structure."""
-    tensors = {f"weights/{_inner(p.path, model)}": to_host(p.value) for p in model.parameters()}
-    write_tensors(path, tensors, {"format": FORMAT, "version": __version__})
+    write_tensors(path, weight_tensors(model), {"format": FORMAT, "version": __version__})
 
 
 def load_weights(model: Any, path: Any) -> None:
     """Read the Parameters in ``path`` into ``model``; names and shapes must agree."""
     with TensorFile(path) as file:
-        _header(file, path)
-        wanted = {f"weights/{_inner(p.path, model)}": p for p in model.parameters()}
-        stored = {name for name in file.names() if name.startswith("weights/")}
-        if set(wanted) != stored:
-            missing, extra = sorted(set(wanted) - stored), sorted(stored - set(wanted))
-            raise FileError(f"{path} holds other weights than {model}: missing {missing[:3]}, not wanted {extra[:3]}")
-        for name, parameter in wanted.items():
-            if file.shape(name) != tuple(parameter.shape):
-                raise FileError(f"{path}: {name} has shape {file.shape(name)}, the model's has {tuple(parameter.shape)}")
-        for name, parameter in wanted.items():
-            parameter.assign(file.read(name))
+        read_header(file)
+        read_weights(model, file)
+
+
+def read_weights(model: Any, file: TensorFile) -> None:
+    """``load_weights`` from a file that is open."""
+    wanted = {f"weights/{inner_path(p.path, model)}": p for p in model.parameters()}
+    stored = {name for name in file.names() if name.startswith("weights/")}
+    if set(wanted) != stored:
+        missing, extra = sorted(set(wanted) - stored), sorted(stored - set(wanted))
+        raise FileError(f"{file.path} holds other weights than {model}: missing {missing[:3]}, not wanted {extra[:3]}")
+    for name, parameter in wanted.items():
+        if file.shape(name) != tuple(parameter.shape):
+            raise FileError(f"{file.path}: {name} has shape {file.shape(name)}, the model's has {tuple(parameter.shape)}")
+    for name, parameter in wanted.items():
+        parameter.assign(file.read(name))
 
 
 # --- writing ---------------------------------------------------------------------------------------
@@ -125,6 +150,7 @@ def write_tensors(path: Any, tensors: dict[str, np.ndarray], header: dict[str, A
     if not path.parent.is_dir():
         raise FileNotFoundError(f"the folder {path.parent} does not exist; make it first (mkdir -p {path.parent}). Nothing was written.")
     tensors = {name: np.asarray(value, order="C") for name, value in tensors.items()}  # others would be scrambled silently
+    header = {**header, "checksums": {name: sum_of(value) for name, value in tensors.items()}}
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     os.close(handle)
     try:
@@ -162,7 +188,7 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def _inner(path: str, model: Any) -> str:
+def inner_path(path: str, model: Any) -> str:
     """A Parameter's path without the model's own name."""
     return path.removeprefix(f"{model.path}/")
 
@@ -181,20 +207,25 @@ def _compiled(model: Any) -> Any:
 
 
 def _dtypes(model: Any) -> dict[str, str]:
-    return {_inner(p.path, model): str(p.dtype) for p in model.parameters()}
+    return {inner_path(p.path, model): str(p.dtype) for p in model.parameters()}
 
 
 # --- reading ---------------------------------------------------------------------------------------
 
 
-def _header(file: TensorFile, path: Any) -> dict[str, Any]:
-    text = file.metadata.get("ls")
+def read_header(file: TensorFile) -> dict[str, Any]:
+    """The entry 'ls' of a file's header, after a check that this version of LS reads it."""
+    path, text = file.path, file.metadata.get("ls")
     if text is None:
         raise FileError(f"{path} is a safetensors file, but not one that LS wrote (its header has no entry 'ls')")
     header = checked_json(text, f"{path}: the header's entry 'ls'")
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         found = header.get("format") if isinstance(header, dict) else type(header).__name__
         raise FileError(f"{path} has format {found!r}; this version of LS ({__version__}) reads {FORMAT!r}")
+    sums = header.get("checksums", {})
+    if not isinstance(sums, dict) or not all(type(each) is int for each in sums.values()):
+        raise FileError(f"{path}: its checksums are none")
+    file.checksums = sums
     return header
 
 
@@ -237,7 +268,7 @@ def _shape(value: Any) -> Any:
 
 
 def _all_used(file: TensorFile, model: Any, path: Any) -> None:
-    used = {f"weights/{_inner(p.path, model)}" for p in model.parameters()}
+    used = {f"weights/{inner_path(p.path, model)}" for p in model.parameters()}
     extra = [name for name in file.names() if name.startswith("weights/") and name not in used]
     if extra:
         raise FileError(f"{path} holds weights that its configuration does not name: {extra[:3]}")

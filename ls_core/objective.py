@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from .backend import is_array
 from .errors import ShapeError
 from .layer import Layer
 from .registry import deserialize
@@ -21,6 +24,7 @@ class Output:
         self.weighted_specs = weighted
         self.metrics: list[Any] | None = None  # made with the first batch, whose shapes say what 'accuracy' means
         self.weighted: list[Any] = []
+        self.gathered: list[dict[str, Any]] | None = None  # what a resumed run's metrics held, until they are made
         self.joined: Any = None  # the closing softmax or sigmoid that was joined with the loss
         self.loss_on_output: Any = self.loss
 
@@ -34,6 +38,18 @@ class Output:
 
         self.metrics = [make(spec) for spec in self.metric_specs]
         self.weighted = [make(spec) for spec in self.weighted_specs]
+        self.take_up()
+
+    def all_metrics(self) -> list[Any]:
+        """The plain metrics, then the weighted ones; none before the first batch."""
+        return [*(self.metrics or []), *self.weighted]
+
+    def take_up(self) -> None:
+        """Give the metrics what a checkpoint says that they held."""
+        if self.metrics is not None and self.gathered is not None:
+            for metric, state in zip(self.all_metrics(), self.gathered, strict=True):
+                vars(metric).update(state)
+            self.gathered = None
 
 
 class Objective:
@@ -124,7 +140,7 @@ class Objective:
         """Every metric's result so far, under the names that History uses."""
         found: dict[str, Any] = {}
         for output in self.outputs:
-            for metric in [*(output.metrics or []), *output.weighted]:
+            for metric in output.all_metrics():
                 name = f"{output.name}_{metric.name}" if self.several else metric.name
                 result = metric.result()
                 if isinstance(result, dict):
@@ -136,8 +152,18 @@ class Objective:
     def reset(self) -> None:
         """Start every metric anew."""
         for output in self.outputs:
-            for metric in [*(output.metrics or []), *output.weighted]:
+            for metric in output.all_metrics():
                 metric.reset_state()
+
+    def get_state(self) -> list[Any]:
+        """What the metrics of each output have gathered so far; None where they aren't made yet."""
+        return [None if output.metrics is None else [_gathered(m) for m in output.all_metrics()] for output in self.outputs]
+
+    def set_state(self, state: list[Any]) -> None:
+        """Take up what ``get_state`` gave."""
+        for output, gathered in zip(self.outputs, state, strict=True):
+            output.gathered = gathered
+            output.take_up()
 
     def _zip(self, y: Any, y_pred: Any, weights: Any, masks: Any) -> Any:
         n = len(self.outputs)
@@ -147,6 +173,17 @@ class Objective:
         names = [output.name for output in self.outputs]
         columns = [_columns(part, names, n) for part in (y, y_pred, weights, masks)]
         yield from zip(self.outputs, *columns, strict=True)
+
+
+def _gathered(metric: Any) -> dict[str, Any]:
+    """Every number and array that a metric holds."""
+
+    def counts(value: Any) -> bool:
+        if isinstance(value, list):
+            return all(map(counts, value))
+        return is_array(value) or isinstance(value, (int, float, np.generic))
+
+    return {name: value for name, value in vars(metric).items() if counts(value)}
 
 
 def masked_weight(weight: Any, mask: Any) -> Any:

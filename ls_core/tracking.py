@@ -29,6 +29,12 @@ class LossTracker:
             self.parts = [a + b for a, b in zip(self.parts, parts, strict=True)] if self.parts else parts
         self.rows += rows
 
+    def get_state(self) -> dict[str, Any]:
+        return {"rows": self.rows, "total": self.total, "parts": self.parts}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.rows, self.total, self.parts = state["rows"], state["total"], state["parts"]
+
     def results(self) -> dict[str, float]:
         """'loss', each output's loss where there are several, and the metrics, as Python floats."""
         rows = max(1, self.rows)
@@ -84,7 +90,7 @@ def explain_non_finite(model: Any, x: tuple[Array, ...], loss: Any) -> NonFinite
                 f"the loss is {float(loss)}: parameter '{parameter.path}' holds NaN or infinity since the last step; "
                 "lower the learning rate, or clip the gradients (clipnorm=1.0)"
             )
-    for layer, y in _outputs(model, x):
+    for layer, y in layer_outputs(model, x, training=True):
         if bad(y):
             return NonFiniteError(
                 f"the loss is {float(loss)}: the first layer with a non-finite value is {layer}; "
@@ -93,10 +99,14 @@ def explain_non_finite(model: Any, x: tuple[Array, ...], loss: Any) -> NonFinite
     return NonFiniteError(f"the loss is {float(loss)} although every layer's output is finite; look at the targets and the sample weights")
 
 
-def _outputs(model: Any, x: tuple[Array, ...]) -> list[tuple[Any, Array]]:
-    """(layer, output) of every innermost layer, in the order in which they run: one forward, overheard."""
+def layer_outputs(model: Any, x: tuple[Array, ...], training: bool) -> list[tuple[Any, Array]]:
+    """(layer, output) of every innermost layer, in the order in which they run: one forward, overheard.
+
+    Random streams and what layers remember (moving statistics) are afterwards as they were.
+    """
     found: list[tuple[Any, Array]] = []
     inner = [layer for layer in model._flatten() if not layer._sublayers]
+    remembered = [(p, p.value.copy()) for p in model.parameters() if p.state]
 
     def overhear(layer: Any) -> Any:
         forward = layer.forward
@@ -112,8 +122,10 @@ def _outputs(model: Any, x: tuple[Array, ...]) -> list[tuple[Any, Array]]:
         layer.__dict__["forward"] = overhear(layer)
     try:
         with same_random_numbers():
-            model.forward(*x, training=True)
+            model.forward(*x, training=training)
     finally:
         for layer in inner:
             del layer.__dict__["forward"]
+        for parameter, value in remembered:
+            parameter.value = value
     return found
