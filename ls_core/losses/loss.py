@@ -206,14 +206,12 @@ def reduce_losses(losses: Array, sample_weight: Any, mask: Any, reduction: str |
     if sample_weight is not None:
         aligned, weight = same_rank(losses, _array_like(sample_weight, losses))
         weight = _first_axes(weight, aligned.ndim)
-    try:
-        weighted = aligned if sample_weight is None else aligned * weight
-    except ValueError:
+    if not _fits(weight.shape, aligned.shape):
         raise ShapeError(
             f"sample_weight has shape {tuple(weight.shape)}, the losses {tuple(losses.shape)}; "
             "give one weight for each sample, or one for each loss."
-        ) from None
-    value = weighted
+        )
+    value = weighted = aligned if sample_weight is None else aligned * weight
     if reduction == "sum":
         value = weighted.sum()
     elif reduction == "mean_with_sample_weight" and sample_weight is not None:
@@ -225,6 +223,15 @@ def reduce_losses(losses: Array, sample_weight: Any, mask: Any, reduction: str |
     return value, _sum_to(weight, weighted.shape, aligned.shape).reshape(losses.shape)
 
 
+def _fits(weight: tuple[int, ...], losses: tuple[int, ...]) -> bool:
+    """Whether weights go with losses: axis by axis equal, or one of them 1; a single loss of a whole batch takes any."""
+    if not losses:
+        return True
+    return len(weight) <= len(losses) and all(
+        1 in (w, n) or w == n for w, n in zip(weight, losses[len(losses) - len(weight) :], strict=True)
+    )
+
+
 def _array_like(sample_weight: Any, losses: Array) -> Array:
     given = sample_weight if is_array(sample_weight) else np.asarray(sample_weight)
     return to_device(given, backend_of(losses)).astype(losses.dtype, copy=False)
@@ -232,8 +239,9 @@ def _array_like(sample_weight: Any, losses: Array) -> Array:
 
 def _sum_to(weight: Array, full: tuple[int, ...], shape: tuple[int, ...]) -> Array:
     """``weight`` broadcast to ``full``, then summed over the axes along which the losses of ``shape`` were broadcast."""
-    xp = get_xp(weight)
-    weight = xp.broadcast_to(weight, full)
+    if weight.shape == full == shape:
+        return weight
+    weight = get_xp(weight).broadcast_to(weight, full)
     extra = len(full) - len(shape)
     axes = tuple(range(extra)) + tuple(i + extra for i, n in enumerate(shape) if n == 1 and full[i + extra] != 1)
     return weight.sum(axis=axes).reshape(shape) if axes else weight

@@ -115,7 +115,7 @@ class SparseCategoricalCrossentropy(Loss):
     def per_sample(self, y_true: Array, y_pred: Array) -> Any:
         xp = get_xp(y_pred)
         shape = y_true.shape
-        moved = xp.moveaxis(y_pred, self.axis, -1)  # (..., C)
+        moved = y_pred if self.axis == -1 else xp.moveaxis(y_pred, self.axis, -1)  # (..., C)
         valid = None
         if self.ignore_class is not None:
             valid = y_true != self.ignore_class
@@ -130,10 +130,10 @@ class SparseCategoricalCrossentropy(Loss):
         return xp.where(valid, losses, 0.0), (moved.shape, saved), valid
 
     def per_sample_gradient(self, weights: Array, saved: Any) -> Array:
-        xp = get_xp(weights)
         moved, inner = saved
         backward = sparse_categorical_crossentropy_logits_backward if self.from_logits else sparse_categorical_crossentropy_backward
-        return xp.moveaxis(backward(weights.reshape(-1), *inner).reshape(moved), -1, self.axis)
+        gradient = backward(weights.reshape(-1), *inner).reshape(moved)
+        return gradient if self.axis == -1 else get_xp(weights).moveaxis(gradient, -1, self.axis)
 
 
 sparse_categorical_crossentropy = function_form(SparseCategoricalCrossentropy)
