@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-import numpy as np
-
-from .backend import backend_of, to_device, to_host
+from .backend import backend_of
 from .callbacks.callback import Callback, CallbackList
 from .callbacks.history import History
 from .callbacks.interrupt import StopOnInterrupt
 from .callbacks.progress import ProgressBar
-from .errors import NotBuiltError
+from .errors import NonFiniteError, NotBuiltError
 from .layer import collect_losses
 from .objective import Objective
+from .parameter import Parameter
+from .predictor import Predictor
 from .registry import deserialize
+from .run import Run
 from .tracking import LazyLogs, LossTracker, explain_non_finite
 from .types import Array
 
 
-class Trainer:
+class Trainer(Predictor):
     """What a model can do beside being a layer; ``Sequential`` and ``Model`` derive from it."""
 
     stop_training = False
+    run: Run | None = None  # where fit stands, while it runs
+    gradient_watchers: tuple[Callable[[list[Parameter]], None], ...] = ()  # called before each update; they read, never write
     optimizer: Any = None
     _objective: Objective | None = None
 
@@ -112,6 +115,8 @@ class Trainer:
         ------
         RuntimeError
             fit before compile.
+        ValueError
+            No Parameter is trainable.
         NonFiniteError
             The loss became NaN or infinite; the weights are those before that step.
 
@@ -119,7 +124,7 @@ class Trainer:
         """
         from .feeding import feed_fit
 
-        objective = self._require_compiled("fit")
+        self._require_compiled("fit")
         train, validation = feed_fit(
             self,
             x,
@@ -134,35 +139,42 @@ class Trainer:
             validation_batch_size or batch_size or 32,
             validation_steps,
         )
-        self._prepare(train.first_rows())
+        self._prepare(train.first_rows(), training=True)
         history = History()
         verbosity = 1 if verbose == "auto" else int(verbose)
         shown = [ProgressBar(verbosity)] if verbosity else []
-        moments = CallbackList([history, *(callbacks or ()), *shown], self, {"epochs": epochs, "steps": train.steps})
+        moments = CallbackList([*(callbacks or ()), history, *shown], self, {"epochs": epochs, "steps": train.steps})
+        run = self.run = Run(self, train, validation, moments, history, initial_epoch)
         self.stop_training = False
-        moments.call("train_begin")
+        moments.call("train_begin")  # BackupAndRestore may put the run to where it was when its process ended
         with StopOnInterrupt() as interrupt:
-            for epoch in range(initial_epoch, epochs):
+            while run.epoch < epochs and not (self.stop_training and train.step == 0):
+                epoch = run.epoch
                 moments.call("epoch_begin", epoch)
-                objective.reset()
-                tracker = LossTracker(objective)
-                for step, (bx, by, bw) in enumerate(train):
+                run.begin_epoch()
+                for step, batch in enumerate(train, train.step):
                     moments.call("train_batch_begin", step)
-                    self.train_step(bx, by, bw, tracker)
-                    moments.call("train_batch_end", step, LazyLogs(tracker.results))
+                    try:
+                        self.train_step(*batch, run.tracker)
+                    except NonFiniteError as problem:
+                        moments.bear(problem)
+                    moments.call("train_batch_end", step, LazyLogs(run.tracker.results))
                     if self.stop_training or interrupt.requested:
                         break
                 if interrupt.requested:
                     history.interrupted = True
                     break
-                logs = tracker.results()
+                logs = run.tracker.results()
+                if not math.isfinite(logs["loss"]) and not self.stop_training:  # on a device nobody looked before
+                    moments.bear(explain_non_finite(self, batch[0], logs["loss"]))
                 if validation is not None and (epoch + 1) % validation_freq == 0:
                     logs.update({f"val_{k}": v for k, v in self._evaluate(validation, moments).items()})
+                run.end_epoch()
                 moments.call("epoch_end", epoch, logs)
-                if self.stop_training:
-                    break
+            if getattr(self.optimizer, "use_ema", False):
+                self.optimizer.finalize_variable_values(self._all_parameters)
             moments.call("train_end")
-        self.history = history
+        self.history, self.run = history, None
         return history
 
     def train_step(self, x: tuple[Array, ...], y: Any, weights: Any, tracker: LossTracker) -> None:
@@ -185,9 +197,11 @@ class Trainer:
             for parameter in self._all_parameters:
                 parameter.drop_grad()
             raise explain_non_finite(self, x, loss)
+        for watch in self.gradient_watchers:
+            watch(self._all_parameters)
         self.optimizer.apply(self._all_parameters)
 
-    # --- evaluate and predict --------------------------------------------------------------------
+    # --- evaluate --------------------------------------------------------------------------------
 
     def evaluate(
         self,
@@ -236,37 +250,6 @@ class Trainer:
         objective.update_metrics(y, y_pred, weights, cache.mask)
         tracker.add(loss, values, len(x[0]))
 
-    def predict(
-        self,
-        x: Any,
-        batch_size: int | None = None,
-        verbose: Any = "auto",
-        steps: int | None = None,
-        callbacks: Iterable[Callback] | None = None,
-    ) -> Any:
-        """The outputs for all of ``x``, as NumPy arrays (a list or a dict of them for several outputs)."""
-        from .feeding import feed
-
-        data = feed(self, x, None, None, batch_size or 32, steps=steps)
-        moments = CallbackList(callbacks or (), self, {"steps": data.steps})
-        moments.call("predict_begin")
-        parts: list[Any] = []
-        for step, (bx, _, _) in enumerate(data):
-            moments.call("predict_batch_begin", step)
-            parts.append(_to_host(self(*bx)))
-            moments.call("predict_batch_end", step)
-        moments.call("predict_end")
-        if not parts:
-            raise ValueError("predict got no rows")
-        return _join(parts)
-
-    def predict_labels(self, x: Any, batch_size: int | None = None) -> list[Any]:
-        """The most probable label of every row, by the label index that ``fit`` learned."""
-        index = getattr(self, "label_index", None)
-        scores = self.predict(x, batch_size=batch_size)
-        ids = (scores.reshape(len(scores)) > 0.5).astype(int) if scores.shape[-1] == 1 else scores.argmax(axis=-1)
-        return list(index.decode(ids)) if index is not None else ids.tolist()
-
     # --- one batch at a time ---------------------------------------------------------------------
 
     def train_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False) -> Any:
@@ -275,7 +258,7 @@ class Trainer:
 
         objective = self._require_compiled("train_on_batch")
         data, _ = feed_fit(self, x, y, sample_weight, class_weight, None, False, None, 0.0, None, 32, None)
-        self._prepare(data.first_rows())
+        self._prepare(data.first_rows(), training=True)
         objective.reset()
         tracker = LossTracker(objective)
         for batch in data:
@@ -286,36 +269,6 @@ class Trainer:
         """This batch's loss, or [loss, metrics ...], without a step."""
         return self.evaluate(x, y, batch_size=2**62, verbose=0, sample_weight=sample_weight, return_dict=return_dict)
 
-    def predict_on_batch(self, x: Any) -> Any:
-        """The outputs for this batch."""
-        return self.predict(x, batch_size=2**62, verbose=0)
-
-    # --- files and pictures ----------------------------------------------------------------------
-
-    def save(self, path: Any, include_optimizer: bool = True) -> None:
-        """Write the model, its vocabulary and labels (and the optimiser's state) to one file; see checkpoint.py."""
-        from .checkpoint import save_model
-
-        save_model(self, path, include_optimizer=include_optimizer)
-
-    def save_weights(self, path: Any) -> None:
-        """Write the Parameters alone."""
-        from .checkpoint import save_weights
-
-        save_weights(self, path)
-
-    def load_weights(self, path: Any) -> None:
-        """Read Parameters that ``save_weights`` (or ``save``) wrote into this model."""
-        from .checkpoint import load_weights
-
-        load_weights(self, path)
-
-    def summary(self, print_fn: Any = print) -> None:
-        """Print each layer's output shape, Parameters, and the bytes that it keeps for its backward."""
-        from .summary import summarize
-
-        print_fn(summarize(self))
-
     # --- before the first batch ------------------------------------------------------------------
 
     def _require_compiled(self, what: str) -> Objective:
@@ -323,7 +276,7 @@ class Trainer:
             raise RuntimeError(f"call compile before {what}: model.compile(optimizer='adam', loss='sparse_categorical_crossentropy')")
         return self._objective
 
-    def _prepare(self, rows: tuple[Array, ...]) -> None:
+    def _prepare(self, rows: tuple[Array, ...], training: bool = False) -> None:
         """Build on the first rows, then look up once what every step needs."""
         objective = self._objective
         assert objective is not None
@@ -333,10 +286,12 @@ class Trainer:
         self._has_penalties = any(layer.adds_loss for layer in self._flatten())  # type: ignore[attr-defined]
         if not self.built:  # type: ignore[attr-defined]
             raise NotBuiltError(f"{self} could not be built from the first batch")
+        if training and not any(p.trainable for p in self._all_parameters):
+            raise ValueError(
+                f"{self} has no trainable Parameter ({len(self._all_parameters)} in all), so there is nothing to fit; "
+                "set layer.trainable = True for what is to learn, or use evaluate"
+            )
         objective.join(self)
-
-    def __call__(self, *inputs: Any, **options: Any) -> Any:
-        return super().__call__(*inputs, **options)  # type: ignore[misc]
 
 
 def _flat(logs: dict[str, float]) -> Any:
@@ -344,19 +299,4 @@ def _flat(logs: dict[str, float]) -> Any:
     return values[0] if len(values) == 1 else values
 
 
-def _to_host(y: Any) -> Any:
-    if isinstance(y, dict):
-        return {k: to_host(v) for k, v in y.items()}
-    return [to_host(v) for v in y] if isinstance(y, (list, tuple)) else to_host(y)
-
-
-def _join(parts: list[Any]) -> Any:
-    first = parts[0]
-    if isinstance(first, dict):
-        return {k: np.concatenate([p[k] for p in parts]) for k in first}
-    if isinstance(first, list):
-        return [np.concatenate([p[i] for p in parts]) for i in range(len(first))]
-    return np.concatenate(parts)
-
-
-__all__ = ["Trainer", "to_device"]
+__all__ = ["Trainer"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ..errors import NonFiniteError
 from ..registry import Configurable
 
 _MOMENTS = (
@@ -37,6 +38,7 @@ class Callback(Configurable):
     """
 
     registry_kind = "callback"
+    place = 0  # callbacks with a higher one are called later: 1 the History, 2 what shows it, 3 what writes checkpoints
 
     def __init__(self) -> None:
         self.model: Any = None
@@ -49,11 +51,15 @@ class Callback(Configurable):
         self.params = params
 
     def get_state(self) -> dict[str, Any]:
-        """What a resumed run needs of this callback; JSON types."""
+        """What a resumed run needs of this callback: numbers, strings, arrays, lists and dicts of such."""
         return {}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Take up what ``get_state`` gave."""
+
+    def on_non_finite(self, problem: NonFiniteError) -> bool:
+        """A loss became NaN or infinite, and the weights are those before that step. True: the run goes on."""
+        return False
 
     def on_train_begin(self, logs: Any = None) -> None: ...
     def on_train_end(self, logs: Any = None) -> None: ...
@@ -79,13 +85,15 @@ class CallbackList:
         for callback in self.callbacks:
             if not isinstance(callback, Callback):
                 raise TypeError(f"callbacks are made from ls_core.callbacks.Callback; {callback!r} is not")
+        self.callbacks.sort(key=lambda callback: callback.place)
+        for callback in self.callbacks:
             callback.set_params(params)
             callback.set_model(model)
         self._moments = {
             moment: [
                 getattr(callback, f"on_{moment}")
                 for callback in self.callbacks
-                if getattr(type(callback), f"on_{moment}") is not getattr(Callback, f"on_{moment}")
+                if getattr(getattr(callback, f"on_{moment}"), "__func__", None) is not getattr(Callback, f"on_{moment}")
             ]
             for moment in _MOMENTS
         }
@@ -93,3 +101,8 @@ class CallbackList:
     def call(self, moment: str, *args: Any) -> None:
         for method in self._moments[moment]:
             method(*args)
+
+    def bear(self, problem: NonFiniteError) -> None:
+        """Raise ``problem``, unless a callback lets the run go on."""
+        if not any(callback.on_non_finite(problem) for callback in self.callbacks):
+            raise problem

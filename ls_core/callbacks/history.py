@@ -18,6 +18,8 @@ class History(Callback):
         True where Ctrl-C ended the run.
     """
 
+    place = 1
+
     def __init__(self) -> None:
         super().__init__()
         self.epoch: list[int] = []

@@ -16,6 +16,8 @@ class ProgressBar(Callback):
     The bar reads the loss ten times a second at most, so it doesn't hold the device up.
     """
 
+    place = 2
+
     def __init__(self, verbose: int = 1, stream: Any = None) -> None:
         super().__init__()
         self.verbose = verbose
