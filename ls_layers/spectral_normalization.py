@@ -12,10 +12,10 @@ from ls_core.initializers import TruncatedNormal
 from ls_core.kernel import kernel
 from ls_core.layer import Layer
 from ls_core.parameter import Parameter
-from ls_core.registry import deserialize
 from ls_core.types import Array
 
 from .recurrent_cell import build_inner
+from .wrapper import Wrapper, run_inside
 
 
 @kernel
@@ -37,7 +37,7 @@ def _unit(x: Array) -> Array:
     return x / xp.maximum(xp.sqrt((x * x).sum()), 1e-7)
 
 
-class SpectralNormalization(Layer):
+class SpectralNormalization(Wrapper):
     """Keeps the spectral norm of a layer's kernel at 1.
 
     At each forward while training the kernel is *replaced* by ``kernel / sigma``, sigma being its largest singular
@@ -73,11 +73,12 @@ class SpectralNormalization(Layer):
            [0.5, 0.5]]), 1.0)
     """
 
+    _build_on = Layer._build_on  # the kernel is needed at once
+
     def __init__(self, layer: Any, power_iterations: int = 1, **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(layer, **options)
         if not isinstance(power_iterations, int) or power_iterations < 1:
             raise ValueError(f"SpectralNormalization: power_iterations is a positive integer, not {power_iterations!r}")
-        self.layer = deserialize("layer", layer)
         self.power_iterations = power_iterations
 
     @property
@@ -94,26 +95,12 @@ class SpectralNormalization(Layer):
         shape = (1, self.kernel.shape[-1])
         self.vector_u = self.add_weight(shape, TruncatedNormal(stddev=0.02), dtype=self.kernel.dtype, name="vector_u", state=True)
 
-    @property
-    def makes_mask(self) -> bool:  # type: ignore[override]
-        return self.layer.makes_mask
-
-    def output_shape(self, input_shape: Any) -> Any:
-        return self.layer.output_shape(input_shape)
-
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        return self.layer.compute_mask(inputs, previous_mask)
-
-    def forward(self, x: Array, mask: Array = None, training: bool = False) -> Any:
+    def forward(self, *inputs: Any, mask: Any = None, training: bool = False, **options: Any) -> Any:
         if training:
             kernel, vector = spectral_normalize(self.kernel.value, self.vector_u.value, self.power_iterations)
             self.kernel.assign(kernel)
             self.vector_u.assign(vector)
-        options = {"mask": mask} if mask is not None and self.layer.takes_mask else {}
-        return self.layer.forward(x, training=training, **options)
-
-    def backward(self, dy: Array, saved: Any, input_gradient: bool = True) -> Any:
-        return self.layer.backward(dy, saved, input_gradient)
+        return run_inside(self.layer, inputs, mask, training, **options)
 
 
 __all__ = ["SpectralNormalization", "spectral_normalize"]
