@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .backend import floatx, to_device, to_host
-from .data import as_array, as_arrays, count_rows, is_texts, map_tree, split_validation
+from .data import DataLoader, Dataset, IterableDataset, as_array, as_arrays, count_rows, is_texts, map_tree, split_validation
 from .feeds import ArrayFeed, Batch, Feed, StreamFeed, backend_of_model
 from .layer import Layer
 from .objective import closing_layer
@@ -21,6 +21,7 @@ from .types import Array
 
 def feed(model: Any, x: Any, y: Any, weights: Any, batch_size: int, steps: int | None = None) -> Feed:
     """What evaluate and predict read."""
+    x = in_batches(x, batch_size, False)
     if is_stream(x):
         return stream_batches(model, x, steps)
     return feed_arrays(model, x, y, weights, None, batch_size, False, steps, learn=False)
@@ -41,6 +42,7 @@ def feed_fit(
     validation_steps: int | None,
 ) -> tuple[Feed, Feed | None]:
     """What fit reads: (training part, validation part or None). Vocabulary and labels are learned here."""
+    x, validation_data = in_batches(x, batch_size, shuffle), in_batches(validation_data, validation_batch_size, False)
     if is_stream(x):
         if y is not None or validation_split:
             raise ValueError(
@@ -68,6 +70,13 @@ def feed_fit(
         return train, None
     held_x, held_y, held_w = held_out
     return train, feed_arrays(model, held_x, held_y, held_w, None, validation_batch_size, False, validation_steps, learn=False)
+
+
+def in_batches(data: Any, batch_size: int | None, shuffle: bool) -> Any:
+    """A dataset gives samples: behind a loader it gives batches. Everything else as it is."""
+    if isinstance(data, IterableDataset):
+        return DataLoader(data, batch_size or 32)
+    return DataLoader(data, batch_size or 32, shuffle) if isinstance(data, Dataset) else data
 
 
 def is_stream(x: Any) -> bool:

@@ -476,7 +476,7 @@ class Layer(Configurable):
         """forward without the cache; on ``Input``s, a new value of the graph that Model takes."""
         from .graph import Symbol, call_on_symbols
 
-        if len(inputs) == 1 and isinstance(inputs[0], (list, tuple)):
+        if len(inputs) == 1 and isinstance(inputs[0], (list, tuple)) and not isinstance(next(iter(inputs[0]), None), str):
             inputs = tuple(inputs[0])
         if any(isinstance(x, Symbol) for x in _leaves((inputs, list(options.values())))):
             return call_on_symbols(self, inputs, options)

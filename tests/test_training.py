@@ -132,6 +132,12 @@ def test_data_loader_and_dataset() -> None:
     model = small()
     assert model.fit(loader, epochs=10, verbose=0).history["accuracy"][-1] > 0.9
     assert model.evaluate(loader)[1] > 0.9
+    again = small()
+    assert (
+        again.fit(ArrayDataset(x, y), batch_size=16, epochs=10, validation_data=ArrayDataset(x, y), verbose=0).history["val_accuracy"][-1]
+        > 0.9
+    )
+    assert again.evaluate(ArrayDataset(x, y))[1] > 0.9
 
 
 def test_lists_series_and_frames_give_the_same_as_arrays() -> None:
