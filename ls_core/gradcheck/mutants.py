@@ -18,7 +18,7 @@ import numpy as np
 from ..activation import ActivationFunction
 from ..layer import Cache
 from ..parameter import Parameter, RowGradient
-from ..random import random_stream, same_random_numbers
+from ..random import same_random_numbers
 from .layer_subject import LayerSubject
 from .subject import is_float, leaves, refill
 
@@ -149,11 +149,10 @@ def _stale(subject: LayerSubject, plain: Backward, dy: Any, cache: Cache) -> Any
 
 def _redrawn(subject: LayerSubject, plain: Backward, dy: Any, cache: Cache) -> Any:
     with same_random_numbers():
-        _other_cache(subject)
-        for layer in subject.layer._flatten():  # each stream a few numbers further, as after another forward
-            for use in ("mask", "noise", "recurrent_mask", "attention_mask"):
-                random_stream(f"{layer.path}/{use}", layer.seed).generator.random(7)
-        return plain(dy, _other_cache(subject))
+        for _ in range(2):  # the second forward draws the numbers that follow
+            subject._restore()
+            _, later = subject.layer.forward(*subject.inputs, training=subject.training, **subject.options)
+    return plain(dy, later)
 
 
 def _unmasked(subject: LayerSubject, plain: Backward, dy: Any, cache: Cache) -> Any:
@@ -161,7 +160,7 @@ def _unmasked(subject: LayerSubject, plain: Backward, dy: Any, cache: Cache) -> 
 
 
 def _all_kept(value: Any) -> Any:
-    """A cache with every mask in it set to keep everything: booleans to True, 0-or-c arrays to c."""
+    """A cache with every mask in it set to keep everything: booleans to True, the zeros of arrays with few values to the largest."""
     if isinstance(value, Cache):
         twin = object.__new__(type(value))
         for kind in type(value).__mro__:
@@ -177,8 +176,8 @@ def _all_kept(value: Any) -> Any:
         if value.dtype == bool:
             return np.ones_like(value)
         kinds = np.unique(value)
-        if value.dtype.kind in "fiu" and len(kinds) == 2 and kinds[0] == 0:
-            return np.full_like(value, kinds[1])
+        if value.dtype.kind in "fiu" and 1 < len(kinds) <= 4 and kinds[0] == 0:
+            return np.where(value == 0, kinds[-1], value)
     return value
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -194,4 +195,18 @@ def main(names: Iterable[str] | None = None, mutants: bool = False, backends: tu
     return 1 if table.failures or matrix.survivors else 0
 
 
-__all__ = ["Line", "Table", "check_activation_row", "check_loss_row", "check_row", "gradcheck_table", "layer_cases", "main"]
+def write_tables(path: str | Path, names: Iterable[str] | None = None) -> None:
+    """Put the table and the kill matrix of today into a Markdown file, between its comments ``<!-- table -->`` and so on."""
+    from .kill_matrix import kill_matrix
+
+    wanted = None if names is None else set(names)
+    cases = [case for case in layer_cases() if wanted is None or type(case.make()).__name__ in wanted]
+    text = Path(path).read_text(encoding="utf-8")
+    for mark, body in (("table", gradcheck_table(wanted).as_markdown()), ("kill matrix", kill_matrix(cases).as_markdown())):
+        before, _, rest = text.partition(f"<!-- {mark} -->")
+        _, _, after = rest.partition(f"<!-- end of {mark} -->")
+        text = f"{before}<!-- {mark} -->\n\n{body}\n\n<!-- end of {mark} -->{after}"
+    Path(path).write_text(text, encoding="utf-8")
+
+
+__all__ = ["Line", "Table", "check_activation_row", "check_loss_row", "check_row", "gradcheck_table", "layer_cases", "main", "write_tables"]
