@@ -257,3 +257,20 @@ def test_as_backend() -> None:
     np.testing.assert_array_equal(p.numpy(), [1, 2])
     draws = [ls_core.backend.find_backend(b).uniform(np.random.default_rng(0), (3,), np.float32) for b in ("numpy", "standin")]
     np.testing.assert_array_equal(draws[0], draws[1].get())
+
+
+def test_the_frozen_names_are_cupys() -> None:
+    """CuPy imports without a GPU, so where it is installed the list is compared with it."""
+    cupy = pytest.importorskip("cupy")
+    from ls_core.testing import cupy_names as names
+    from ls_core.testing.standin_array import signatures
+
+    for listed in (*signatures(names.FUNCTIONS), *names.UFUNCS.split(), *names.TYPES.split(), *names.CONSTANTS.split()):
+        found = cupy
+        for part in listed.split("."):
+            found = getattr(found, part)
+    for method in names.METHODS.split():
+        assert hasattr(cupy.ndarray, method.partition("(")[0])
+    for absent in ("errstate", "spacing", "frompyfunc", "ndenumerate", "memmap"):
+        assert not hasattr(cupy, absent)
+        assert not hasattr(xp, absent)

@@ -180,7 +180,7 @@ class _Check:
             ahead, behind = self._moved(target, h * v), self._moved(target, -h * v)
             number = self._along(ahead, behind) / (2 * h)
             error, bound = self._error("central", number, analytic, scale, h)
-            if error <= bound:
+            if error <= bound / 10:
                 break
             # Wrong, or is it the place? Look twice as far, and at either side.
             far, back = self._moved(target, 2 * h * v), self._moved(target, -2 * h * v)
@@ -188,11 +188,13 @@ class _Check:
             bend = self._along(ahead, base) / h - self._along(base, behind) / h  # h L''
             wide_bend = (self._along(far, base) - self._along(base, back)) / (2 * h)  # 2 h L''
             rough = abs(number - wide) + abs(wide_bend - 2 * bend)  # 0 for a parabola; a jump of the slope shows wherever it lies
+            better = (4 * number - wide) / 3  # without the term in h^2
+            refined, _ = self._error("central", better, analytic, scale, h)
+            if min(error, refined) <= bound or rough < before / 20:  # curved: a jump would not have shrunk with the step
+                number = better if refined < error else number
+                break
             if rough <= bound * max(scale, abs(number)) + 8 * self._noise("central", h):
                 break
-            number = (4 * number - wide) / 3  # without the term in h^2
-            if self._error("central", number, analytic, scale, h)[0] <= bound or rough < before / 20:
-                break  # smooth but curved: a jump would not have become smaller with the step
             before = rough
         else:
             raise _Kink(f"{place} lies near a kink or a tie (slopes {number:.6g} and {wide:.6g} from steps {h:g} and {2 * h:g})")
