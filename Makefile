@@ -36,7 +36,7 @@ help:
 	@touch $@
 
 demo: .venv/base
-	$(BIN)/ls-engine demo --folder demo
+	$(BIN)/ls-engine demo
 
 test: .venv/test
 	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 -q
@@ -56,4 +56,4 @@ bench: .venv/judges
 	$(BIN)/python -m benchmarks.steps
 
 clean:
-	rm -rf .venv build dist *.egg-info demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf .venv build dist *.egg-info demo data.csv data_test.csv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

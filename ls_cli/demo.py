@@ -105,14 +105,16 @@ def run(options: argparse.Namespace) -> int:
     print("\nThe improved variant, label by label:\n")
     print(classification_report(labels, predicted))
 
-    path = Path("model.safetensors")
+    results = Path("demo")
+    results.mkdir(exist_ok=True)
+    path = results / "model.safetensors"
     better.save(path)
     print(f"\nwrote {path}; loaded in a new process it predicts the same bits:")
     for row in same_in_new_process(better, path):
         print(f"  {row['label']:16}{row['probability']:.3f}  {row['text']}")
 
-    plot_history(history, "curves_listing.png", "the listing")
-    plot_history(better_history, "curves.png", "the improved variant")
-    confusion_matrix(labels, predicted).plot("confusion.png")
-    print(f"\nwrote curves_listing.png, curves.png and confusion.png in {folder.resolve()}; {time.perf_counter() - began:.0f} s in all")
+    plot_history(history, results / "curves_listing.png", "the listing")
+    plot_history(better_history, results / "curves.png", "the improved variant")
+    confusion_matrix(labels, predicted).plot(results / "confusion.png")
+    print(f"\nwrote curves_listing.png, curves.png and confusion.png in {results.resolve()}; {time.perf_counter() - began:.0f} s in all")
     return 0

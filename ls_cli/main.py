@@ -18,7 +18,7 @@ def _parser() -> argparse.ArgumentParser:
         return commands.add_parser(name, help=summary, description=summary, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
 
     demo = add("demo", "Write data.csv from Python's own docstrings, train two classifiers on it, evaluate, save, reload, draw.")
-    demo.add_argument("--folder", default=".", help="where data.csv, the model and the pictures go")
+    demo.add_argument("--folder", default=".", help="where data.csv goes, and a folder demo with the model and the pictures")
     demo.add_argument("--seed", type=int, default=0)
 
     train = add("train", "Train a text classifier from a CSV file.")

@@ -37,6 +37,7 @@ def plot_history(history: Any, path: Any, title: str | None = None) -> None:
             values = curves[f"val_{name}"]
             axis.plot(epochs[-len(values) :], values, marker="o", markersize=3, label="validation")
         axis.set_xlabel("epoch")
+        axis.xaxis.get_major_locator().set_params(integer=True)
         axis.set_title(name)
         axis.grid(alpha=0.3)
         axis.legend()

@@ -124,6 +124,7 @@ class Optimizer(Configurable):
         self.schedules = {key: deserialize("schedule", each) for key, each in (schedules or {}).items()}
         self.lazy_rows = lazy_rows
         self._learning_rate = as_rate(learning_rate if lr is None else lr, label)
+        self.averages_in_use = False  # between two calls of swap_averages
         self._steps = 0
         self._memory = Memory({})
         self._no_decay: set[Parameter] = set()
@@ -293,14 +294,15 @@ class Optimizer(Configurable):
             self.finalize_variable_values(trainable)
 
     def finalize_variable_values(self, var_list: Iterable[Parameter]) -> None:
-        """Give the Parameters their moving averages (``use_ema``); called at the end of training."""
-        for parameter in var_list:
+        """Give the Parameters their moving averages (``use_ema``), unless they have them; called at the end of training."""
+        for parameter in [] if self.averages_in_use else var_list:
             average = self._memory.find("average", parameter)
             if average is not None:
                 parameter.value[...] = average
 
     def swap_averages(self, var_list: Iterable[Parameter]) -> None:
         """Exchange the Parameters' values and their moving averages (``use_ema``); a second time puts them back."""
+        self.averages_in_use = not self.averages_in_use
         for parameter in var_list:
             average = self._memory.find("average", parameter)
             if average is not None:

@@ -130,4 +130,4 @@ def test_the_demo_does_all_that_the_readme_says(tmp_path: Path) -> None:
     )
     assert majority + 0.3 < listing < better
     for picture in ("curves.png", "curves_listing.png", "confusion.png"):
-        assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
+        assert (tmp_path / "demo" / picture).read_bytes().startswith(b"\x89PNG")

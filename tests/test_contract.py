@@ -8,6 +8,9 @@ import ls_layers
 from ls_core.gradcheck.case import Case
 from ls_core.layer import Layer
 from ls_core.testing.contract import CHECKS
+from ls_core.testing.contract_ownership import check_gradients
+from ls_core.testing.contract_values import compare_backends
+from ls_core.testing.trial import Trial
 from ls_layers.cases import TABLE
 
 LAYERS = {
@@ -22,6 +25,14 @@ LAYERS = {
 def test_contract(check: str, case: Case) -> None:
     if check not in case.skip:
         CHECKS[check](case)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("case", TABLE, ids=[case.name for case in TABLE])
+def test_on_a_gpu(case: Case) -> None:
+    if Trial(case).numeric:
+        check_gradients(case, "cupy")
+        compare_backends(case, "cupy")
 
 
 @pytest.mark.parametrize("name", sorted(LAYERS))

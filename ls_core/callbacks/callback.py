@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import NonFiniteError
 from ..registry import Configurable
 
-_MOMENTS = (
+MOMENTS = (
     "train_begin",
     "train_end",
     "epoch_begin",
@@ -95,7 +95,7 @@ class CallbackList:
                 for callback in self.callbacks
                 if getattr(getattr(callback, f"on_{moment}"), "__func__", None) is not getattr(Callback, f"on_{moment}")
             ]
-            for moment in _MOMENTS
+            for moment in MOMENTS
         }
 
     def call(self, moment: str, *args: Any) -> None:

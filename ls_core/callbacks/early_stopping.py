@@ -6,30 +6,7 @@ import sys
 from typing import Any
 
 from .callback import Callback
-
-
-class Monitor:
-    """Says whether a new value of a watched number is an improvement; 'auto' reads the direction off the name."""
-
-    def __init__(self, monitor: str, mode: str = "auto", min_delta: float = 0.0) -> None:
-        if mode not in ("auto", "min", "max"):
-            raise ValueError(f"mode is 'auto', 'min' or 'max', not {mode!r}")
-        rising = ("acc", "auc", "f1", "fbeta", "precision", "recall", "iou", "r2", "bleu", "top", "similarity")
-        self.monitor = monitor
-        self.sign = 1.0 if mode == "max" or (mode == "auto" and any(word in monitor.lower() for word in rising)) else -1.0
-        self.min_delta = abs(min_delta)
-        self.best = -float("inf") * self.sign
-
-    def read(self, logs: Any, who: str) -> float:
-        if self.monitor not in (logs or {}):
-            raise ValueError(
-                f"{who} watches {self.monitor!r}, but this run gives {', '.join(logs or {})}; set monitor= or give validation data"
-            )
-        return float(logs[self.monitor])
-
-    def improves(self, value: float, than: float | None = None) -> bool:
-        best = self.best if than is None else than
-        return self.sign * (value - best) > self.min_delta
+from .monitor import Monitor
 
 
 class EarlyStopping(Callback):
@@ -80,20 +57,20 @@ class EarlyStopping(Callback):
         self.stopped_epoch = 0
         self.best_epoch = 0
         self.best_weights: Any = None
-        self.watch.best = -float("inf") * self.watch.sign
+        self.watch.reset()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        value = self.watch.read(logs, "EarlyStopping")
-        if epoch < self.start_from_epoch:
+        value = self.watch.read(logs, self)
+        if value is None or epoch < self.start_from_epoch:
             return
         self.wait += 1
         if self.restore_best_weights and self.best_weights is None:
             self.best_weights, self.best_epoch = self.model.get_weights(), epoch
         if self.watch.improves(value):
-            self.watch.best, self.best_epoch = value, epoch
+            self.best_epoch = epoch
             if self.restore_best_weights:
                 self.best_weights = self.model.get_weights()
-            if self.baseline is None or self.watch.improves(value, self.baseline):
+            if self.baseline is None or self.watch.beats(value, self.baseline):
                 self.wait = 0
             return
         if self.wait >= self.patience and epoch > 0:
@@ -109,8 +86,10 @@ class EarlyStopping(Callback):
                 print(f"the weights are those of epoch {self.best_epoch + 1}", file=sys.stdout)
 
     def get_state(self) -> dict[str, Any]:
-        return {"wait": self.wait, "best": self.watch.best, "best_epoch": self.best_epoch, "stopped_epoch": self.stopped_epoch}
+        names = ("wait", "best_epoch", "stopped_epoch", "best_weights")
+        return {"best": self.watch.best, **{name: getattr(self, name) for name in names}}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        self.wait, self.watch.best = state["wait"], state["best"]
-        self.best_epoch, self.stopped_epoch = state["best_epoch"], state["stopped_epoch"]
+        self.watch.best = state["best"]
+        for name in state.keys() - {"best"}:
+            setattr(self, name, state[name])

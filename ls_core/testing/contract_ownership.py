@@ -16,7 +16,8 @@ from .trial import Run, Trial, kept_arrays
 # --- gradients -----------------------------------------------------------------------------------
 
 
-def _gradients(case: Case, backend: str) -> None:
+def check_gradients(case: Case, backend: str) -> None:
+    """check_layer on the case's layer, built."""
     trial = Trial(case, noise=0.0)
     if case.differentiable and trial.numeric:
         check_layer(
@@ -33,13 +34,13 @@ def _gradients(case: Case, backend: str) -> None:
 @contract
 def gradients(case: Case) -> None:
     """backward is the derivative of forward."""
-    _gradients(case, "numpy")
+    check_gradients(case, "numpy")
 
 
 @contract
 def gradients_on_standin(case: Case) -> None:
     """It is on a device, too."""
-    _gradients(case, "standin")
+    check_gradients(case, "standin")
 
 
 # --- ownership (layer.py) --------------------------------------------------------------------------

@@ -83,6 +83,15 @@ def keeps_float32(case: Case) -> None:
 
 
 @contract
+def keeps_float16(case: Case) -> None:
+    """float16 stays float16 through both passes."""
+    with floatx_scope("float16"):
+        found = Trial(case, "float16").run().floats()
+    for name, a in found:
+        assert a.dtype == np.float16, f"{name} is {a.dtype} in a float16 layer"
+
+
+@contract
 def same_alone(case: Case) -> None:
     """A batch gives what its rows give one by one."""
     trial = Trial(case)
@@ -209,16 +218,22 @@ def calls_alike(case: Case) -> None:
 @contract
 def on_standin(case: Case) -> None:
     """Both passes run on a device, give what NumPy gives, and never make the host wait (rule 7)."""
-    if not Trial(case).numeric:
-        return
-    host, device = Trial(case), Trial(case, backend="standin")
-    with host_syncs() as waits:
-        y, cache = device.forward()
-        if case.differentiable:
-            dy = device.cotangent(y)
-            dx = device.layer.backward(dy, cache)
+    if Trial(case).numeric:
+        with host_syncs() as waits:
+            compare_backends(case, "standin", waits)
+
+
+def compare_backends(case: Case, backend: str, waits: list[str] | None = None) -> None:
+    """Both passes on ``backend`` and on NumPy; ``waits`` is what ``host_syncs`` fills meanwhile."""
+    host, device = Trial(case), Trial(case, backend=backend)
+    if waits is not None:
+        waits.clear()
+    y, cache = device.forward()
+    dx = device.layer.backward(device.cotangent(y), cache) if case.differentiable else []
+    # A row gradient has as many rows as there are different ids, which the host must know.
+    found = [wait for wait in waits or [] if "parameter.py" not in wait]
+    assert not found or "no_waits" in case.skip, f"the host waits for the device: {', '.join(found[:3])}"
     for each in leaves(y):
         assert not isinstance(each, np.ndarray), "the output is not on the device"
-    same(Run(leaves(y), leaves(dx) if case.differentiable else [], device.take_grads() if case.differentiable else []), host.run())
-    waits = [wait for wait in waits if "parameter.py" not in wait]  # a row gradient has as many rows as there are different ids
-    assert not waits or "no_waits" in case.skip, f"the host waits for the device: {', '.join(waits[:3])}"
+    if backend == "standin" or not host.draws:  # a real device has random numbers of its own
+        same(Run(leaves(y), leaves(dx), device.take_grads() if case.differentiable else []), host.run())
