@@ -1,0 +1,190 @@
+// A CUDA device in miniature, so that kernels run where there is no GPU: g++ compiles this before a kernel's own source.
+//
+// The threads of a block are fibers (ucontext): each has a stack of its own, runs until it comes to a barrier or to its end,
+// and hands over to the next one. So __syncthreads and the exchange within a warp mean what they mean on a GPU, and the
+// kernels' sources are the very same. Blocks run one after the other. The order in which threads and blocks get their turn
+// can be changed: a kernel whose result depends on it lacks a barrier.
+
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <type_traits>
+#include <ucontext.h>
+#include <utility>
+
+using std::erfc, std::exp, std::expm1, std::fabs, std::fmax, std::fmin, std::hypot, std::log, std::log1p, std::sqrt, std::tanh;
+
+struct Place {
+    unsigned x, y, z;
+};
+static Place threadIdx, blockIdx, blockDim, gridDim;
+
+#ifndef __global__
+#define __global__
+#endif
+#define __device__
+#define __shared__ static  // one block at a time, so this is the block's
+#define __restrict__ __restrict
+
+namespace emulator {
+
+enum State { READY, AT_WARP_BARRIER, AT_BLOCK_BARRIER, ENDED };
+enum Failure { NONE, DIVERGED, NO_PARTNER };
+
+struct Fiber {
+    ucontext_t context;
+    State state;
+    char *stack;
+    long long exchanged;  // what it offers to its warp
+};
+
+const unsigned LARGEST_BLOCK = 1024, STACK = 64 * 1024;
+static Fiber fibers[LARGEST_BLOCK];
+static ucontext_t scheduler;
+static unsigned current, threads;
+static Failure failure;
+static void (*body)();
+
+static void place(unsigned thread) {
+    current = thread;
+    threadIdx = {thread % blockDim.x, thread / blockDim.x % blockDim.y, thread / (blockDim.x * blockDim.y)};
+}
+
+static void enter() {
+    body();
+    fibers[current].state = ENDED;
+}
+
+static void wait(State barrier) {
+    fibers[current].state = barrier;
+    swapcontext(&fibers[current].context, &scheduler);
+}
+
+// Let those go on whose warp, or whose block, has arrived; false where nobody can.
+static bool release() {
+    bool moved = false, all_at_block = true, any_left = false;
+    for (unsigned first = 0; first < threads; first += 32) {
+        unsigned last = first + 32 < threads ? first + 32 : threads;
+        bool all_at_warp = true;
+        for (unsigned t = first; t < last; ++t) {
+            State state = fibers[t].state;
+            all_at_warp &= state == AT_WARP_BARRIER || state == ENDED;
+            all_at_block &= state == AT_BLOCK_BARRIER;
+            any_left |= state != ENDED;
+        }
+        for (unsigned t = first; all_at_warp && t < last; ++t)
+            if (fibers[t].state == AT_WARP_BARRIER) fibers[t].state = READY, moved = true;
+    }
+    for (unsigned t = 0; all_at_block && t < threads; ++t) fibers[t].state = READY, moved = true;
+    if (any_left && !moved) failure = DIVERGED;  // some wait for others that have left, or wait elsewhere
+    return moved;
+}
+
+// The i-th of n to get its turn: 0 in order, 1 backwards, 2 mixed up.
+static unsigned long long turn(unsigned long long i, unsigned long long n, int order) {
+    if (order == 0) return i;
+    if (order == 1) return n - 1 - i;
+    unsigned long long step = 2654435761ULL % n | 1;
+    auto divides = [n](unsigned long long s) {
+        unsigned long long a = n, b = s;
+        while (b) { auto c = a % b; a = b; b = c; }
+        return a != 1;
+    };
+    while (divides(step)) ++step;
+    return (i * step + n / 3) % n;
+}
+
+static void run_block(int order) {
+    for (unsigned t = 0; t < threads; ++t) {
+        Fiber &fiber = fibers[t];
+        if (!fiber.stack) fiber.stack = static_cast<char *>(malloc(STACK));
+        getcontext(&fiber.context);
+        fiber.context.uc_stack.ss_sp = fiber.stack;
+        fiber.context.uc_stack.ss_size = STACK;
+        fiber.context.uc_link = &scheduler;
+        makecontext(&fiber.context, enter, 0);
+        fiber.state = READY;
+    }
+    do {
+        for (unsigned i = 0; i < threads; ++i) {
+            place(static_cast<unsigned>(turn(i, threads, order)));
+            if (fibers[current].state == READY) swapcontext(&scheduler, &fibers[current].context);
+        }
+    } while (failure == NONE && release());
+}
+
+static void *kernel;
+static void **arguments;
+
+template <class... P, size_t... I> void call(std::index_sequence<I...>) {
+    reinterpret_cast<void (*)(P...)>(kernel)(*static_cast<P *>(arguments[I])...);
+}
+
+template <class... P> int launch(void (*function)(P...), void **args, const unsigned *grid, const unsigned *block, int order) {
+    kernel = reinterpret_cast<void *>(function);
+    arguments = args;
+    body = [] { call<P...>(std::index_sequence_for<P...>{}); };
+    gridDim = {grid[0], grid[1], grid[2]};
+    blockDim = {block[0], block[1], block[2]};
+    threads = block[0] * block[1] * block[2];
+    failure = NONE;
+    unsigned long long blocks = 1ULL * grid[0] * grid[1] * grid[2];
+    for (unsigned long long i = 0; i < blocks && failure == NONE; ++i) {
+        unsigned long long b = turn(i, blocks, order);
+        blockIdx = {unsigned(b % grid[0]), unsigned(b / grid[0] % grid[1]), unsigned(b / grid[0] / grid[1])};
+        run_block(order);
+    }
+    return failure;
+}
+
+// The types of a kernel's parameters, as the compiler sees them: "const float32*;float32*;int64;float64;".
+template <class X> std::string type_name() {
+    if constexpr (std::is_pointer_v<X>) {
+        using Target = std::remove_pointer_t<X>;
+        return (std::is_const_v<Target> ? "const " : "") + type_name<std::remove_const_t<Target>>() + "*";
+    } else if constexpr (std::is_same_v<X, bool>) {
+        return "bool";
+    } else {
+        return (std::is_integral_v<X> ? "int" : "float") + std::to_string(8 * sizeof(X));
+    }
+}
+
+template <class... P> const char *describe(void (*)(P...)) {
+    static std::string text = (std::string() + ... + (type_name<P>() + ";"));
+    return text.c_str();
+}
+
+}  // namespace emulator
+
+static inline void __syncthreads() { emulator::wait(emulator::AT_BLOCK_BARRIER); }
+
+template <class V> V __shfl_xor_sync(unsigned, V value, unsigned mask) {
+    using namespace emulator;
+    memcpy(&fibers[current].exchanged, &value, sizeof value);
+    wait(AT_WARP_BARRIER);
+    unsigned partner = current ^ mask;
+    if (partner >= threads || fibers[partner].state == ENDED) failure = NO_PARTNER;
+    memcpy(&value, &fibers[partner % threads].exchanged, sizeof value);
+    wait(AT_WARP_BARRIER);
+    return value;
+}
+
+// One thread at a time: whatever it does is atomic.
+template <class V> V atomicAdd(V *place, V value) {
+    V old = *place;
+    *place = old + value;
+    return old;
+}
+
+template <class V> V atomicMin(V *place, V value) {
+    V old = *place;
+    *place = value < old ? value : old;
+    return old;
+}
+
+template <class V> V atomicCAS(V *place, V compare, V value) {
+    V old = *place;
+    if (old == compare) *place = value;
+    return old;
+}

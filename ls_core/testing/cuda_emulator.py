@@ -1,0 +1,192 @@
+"""CUDA kernels on the stand-in device: the ``.cu`` sources, compiled by g++, with fibers for threads. No GPU is needed.
+
+``cuda_kernels()`` runs every CUDA override on arrays of backend 'standin': the same sources, the same Python that launches
+them, the same grids. So layers, losses and whole training steps go through them, and what a GPU would do wrong shows here:
+
+- an argument of another type than the kernel's parameter, or not C-contiguous, is an error before the launch;
+- each array is copied between guards of NaN: a read outside spoils the result, a write outside is an error;
+- two arguments that share memory are an error where the kernel writes to one of them;
+- threads that part at a barrier are an error; ``order`` changes whose turn is first, so a missing barrier shows.
+
+What it cannot show: speed, rounding of the GPU's own exp and tanh, races within a warp, limits of registers and memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..cuda.launch import Dim, Source, set_launcher
+from ..cuda.overrides import FAMILIES, OVERRIDES, register_for
+from .standin_array import StandInArray
+
+HEADER = Path(__file__).with_name("cuda_emulator.h")
+C_TYPES = {"float32": "float", "float64": "double", "float16": "_Float16"}
+FAILURES = {1: "threads part at a barrier: some wait where others have left", 2: "an exchange with a thread that has left its warp"}
+GUARD = 256  # bytes of NaN before and after each array
+
+launched: set[tuple[str, str]] = set()  # (file, kernel) of every launch, for the test that misses none
+_order = 0
+
+
+class EmulatorError(Exception):
+    """A kernel, or its launch, that would be wrong on a GPU."""
+
+
+def compiler() -> str | None:
+    """The C++ compiler, or None where there is none."""
+    return shutil.which(os.environ.get("CXX", "g++"))
+
+
+@functools.cache
+def _folder() -> Path:
+    folder = Path(tempfile.gettempdir()) / f"ls-cuda-emulator-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def _compile(*arguments: str, code: str) -> str:
+    found = compiler()
+    assert found is not None, "no C++ compiler: see compiler()"
+    done = subprocess.run([found, "-std=c++17", *arguments, "-x", "c++", "-"], input=code, capture_output=True, text=True)
+    if done.returncode:
+        raise EmulatorError(f"g++ refuses the source:\n{done.stderr[:4000]}")
+    return done.stdout
+
+
+@functools.cache
+def kernels_of(source: Source) -> tuple[str, ...]:
+    """The names of the kernels in a source, those that macros write among them."""
+    text = _compile("-E", "-P", "-DLS_T=float", "-D__global__=LS_GLOBAL", code=source.text)
+    return tuple(re.findall(r"LS_GLOBAL\s+void\s+(\w+)\s*\(", text))
+
+
+@functools.cache
+def library(source: Source, dtype: str) -> ctypes.CDLL:
+    """The source compiled for ``dtype``; kept on disk under the hash of its text."""
+    names = kernels_of(source)
+    ends = [
+        f'extern "C" int ls_run_{n}(void **a, const unsigned *g, const unsigned *b, int o) {{ return emulator::launch({n}, a, g, b, o); }}\n'
+        f'extern "C" const char *ls_types_{n}() {{ return emulator::describe({n}); }}'
+        for n in names
+    ]
+    code = "\n".join([HEADER.read_text(encoding="utf-8"), source.text, *ends])
+    flags = ("-O1", "-ffp-contract=off", "-fPIC", "-shared", "-w", f"-DLS_T={C_TYPES[dtype]}")
+    path = _folder() / f"{source.path.stem}-{hashlib.sha256(repr((code, flags)).encode()).hexdigest()[:24]}.so"
+    if not path.exists():
+        handle, partial = tempfile.mkstemp(dir=_folder())
+        os.close(handle)
+        _compile(*flags, "-o", partial, code=code)
+        os.replace(partial, path)  # whole or not at all, whoever else compiles it now
+    return ctypes.CDLL(str(path))
+
+
+@functools.cache
+def parameters(source: Source, kernel: str, dtype: str) -> tuple[str, ...]:
+    """The types of a kernel's parameters: 'const float32*', 'int64', ..."""
+    if kernel not in kernels_of(source):
+        raise EmulatorError(f"{source} has no kernel {kernel!r}")
+    describe = getattr(library(source, dtype), f"ls_types_{kernel}")
+    describe.restype = ctypes.c_char_p
+    return tuple(describe().decode().rstrip(";").split(";"))
+
+
+def _launch(source: Source, kernel: str, dtype: str, blocks: Dim, threads: Dim, args: tuple[Any, ...]) -> None:
+    where = f"{source.path.name}: {kernel}<{dtype}>"
+    wanted = parameters(source, kernel, dtype)
+    if len(args) != len(wanted):
+        raise EmulatorError(f"{where} takes {len(wanted)} arguments ({', '.join(wanted)}), {len(args)} came")
+    grid, block = ((*blocks, 1, 1)[:3], (*threads, 1, 1)[:3])
+    if np.prod(block) > 1024 or grid[0] >= 2**31 or max(grid[1:]) > 65535:
+        raise EmulatorError(f"{where}: a launch of {grid} blocks of {block} threads; CUDA allows 1024 threads, 2**31 - 1 x 65535 x 65535 blocks")
+    slots: list[Any] = []
+    written: list[tuple[StandInArray, np.ndarray]] = []
+    for i, (arg, kind) in enumerate(zip(args, wanted, strict=True)):
+        if kind.endswith("*"):
+            slots.append(_pointer(arg, kind, f"{where}: argument {i}", written))
+        elif type(arg) is not {"int64": int, "float64": float}[kind]:
+            raise EmulatorError(f"{where}: argument {i} is {type(arg).__name__}, the kernel wants {kind}")
+        else:
+            slots.append(ctypes.c_longlong(arg) if kind == "int64" else ctypes.c_double(arg))
+    _check_sharing(args, wanted, where)
+    array = ctypes.c_void_p * len(slots)
+    addresses = array(*(ctypes.addressof(slot) for slot in slots))
+    run = getattr(library(source, dtype), f"ls_run_{kernel}")
+    failed = run(addresses, (ctypes.c_uint * 3)(*grid), (ctypes.c_uint * 3)(*block), _order)
+    if failed:
+        raise EmulatorError(f"{where}: {FAILURES[failed]}")
+    for target, guarded in written:
+        inner = guarded[GUARD : guarded.size - GUARD]
+        if (guarded[:GUARD] != 255).any() or (guarded[guarded.size - GUARD :] != 255).any():
+            raise EmulatorError(f"{where} writes outside an array of shape {target.shape}")
+        target._a[...] = inner.view(target.dtype).reshape(target.shape)
+    launched.add((source.path.name, kernel))
+
+
+def _pointer(arg: Any, kind: str, where: str, written: list[tuple[StandInArray, np.ndarray]]) -> Any:
+    """A slot with the address of a guarded copy."""
+    if arg is None:
+        return ctypes.c_longlong(0)
+    if not isinstance(arg, StandInArray):
+        raise EmulatorError(f"{where} is {type(arg).__name__}, the kernel wants {kind}: an array of the device")
+    name = kind.removeprefix("const ").removesuffix("*")
+    if arg.dtype.name != name:
+        raise EmulatorError(f"{where} holds {arg.dtype}, the kernel wants {kind}")
+    if not arg.flags.c_contiguous:
+        raise EmulatorError(f"{where}, of shape {arg.shape}, is not C-contiguous")
+    guarded = np.full(arg.nbytes + 2 * GUARD, 255, np.uint8)
+    guarded[GUARD : GUARD + arg.nbytes] = arg._a.reshape(-1).view(np.uint8)
+    slot = ctypes.c_void_p(guarded.ctypes.data + GUARD)
+    slot._keep = guarded  # type: ignore[attr-defined]
+    if not kind.startswith("const"):
+        written.append((arg, guarded))
+    return slot
+
+
+def _check_sharing(args: tuple[Any, ...], wanted: tuple[str, ...], where: str) -> None:
+    arrays = [(i, arg, kind) for i, (arg, kind) in enumerate(zip(args, wanted, strict=True)) if isinstance(arg, StandInArray)]
+    for i, arg, kind in arrays:
+        for j, other, _ in arrays:
+            if i != j and not kind.startswith("const") and arg.size and np.shares_memory(arg._a, other._a):
+                raise EmulatorError(f"{where} writes to argument {i}, whose memory argument {j} shares")
+
+
+@contextlib.contextmanager
+def thread_order(order: int) -> Iterator[None]:
+    """Within, threads and blocks get their turn in order (0), backwards (1) or mixed up (2)."""
+    global _order
+    previous, _order = _order, order
+    try:
+        yield
+    finally:
+        _order = previous
+
+
+@contextlib.contextmanager
+def cuda_kernels(*modules: str) -> Iterator[None]:
+    """Within, the CUDA overrides of ``modules`` (default: of all families) run on the stand-in device."""
+    from . import standin as standin  # makes the backend known
+
+    set_launcher(StandInArray, _launch)
+    register_for("standin", modules or FAMILIES)
+    try:
+        yield
+    finally:
+        for kernel, _ in OVERRIDES:
+            kernel.overrides.pop("standin", None)
+            kernel._fill()
+
+
+__all__ = ["EmulatorError", "compiler", "cuda_kernels", "kernels_of", "launched", "thread_order"]
