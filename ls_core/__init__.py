@@ -1,12 +1,12 @@
 """ls_core: the engine of LS. NumPy and CuPy, no autograd, every backward written by hand."""
 
-from . import constraints, initializers, regularizers
+from . import constraints, cuda, initializers, regularizers
 from .activation import ActivationFunction
 from .backend import current_backend, floatx, get_xp, set_floatx, synchronize, to_device, to_host, use_backend
 from .checkpoint import load_model
 from .errors import BackendError, CacheError, FileError, NonFiniteError, NotBuiltError, ShapeError
 from .graph import Input
-from .kernel import kernel, use_accelerator, use_references
+from .kernel import kernel, use_accelerator, use_deterministic, use_references
 from .layer import Layer
 from .model import Model
 from .parameter import Parameter, RowGradient
@@ -30,6 +30,7 @@ __all__ = [
     "Sequential",
     "ShapeError",
     "constraints",
+    "cuda",
     "callbacks",
     "current_backend",
     "floatx",
@@ -49,6 +50,7 @@ __all__ = [
     "to_host",
     "use_accelerator",
     "use_backend",
+    "use_deterministic",
     "use_references",
 ]
 

@@ -27,6 +27,7 @@ KERNELS: dict[str, Kernel] = {}
 _types: dict[str, type] = {}
 _references_only = False
 _accelerated = os.environ.get("LS_ACCELERATOR", "1") != "0"
+_deterministic = False
 
 
 class Kernel:
@@ -125,6 +126,22 @@ def use_accelerator(compiled: bool = True) -> _Restore:
 def accelerator_wanted() -> bool:
     """Whether compiled overrides are switched on (they also need Numba)."""
     return _accelerated
+
+
+def use_deterministic(only: bool = True) -> _Restore:
+    """Let kernels add up in a fixed order, also where that is slower; also as a ``with`` block.
+
+    On CUDA the gradient of an Embedding adds up in whatever order the threads come, so its last bits differ from run to
+    run; with this they do not. All else is in a fixed order anyway.
+    """
+    global _deterministic
+    previous, _deterministic = _deterministic, only
+    return _Restore(use_deterministic, previous)
+
+
+def deterministic() -> bool:
+    """Whether sums must be added in a fixed order."""
+    return _deterministic
 
 
 def _fill_all() -> None:

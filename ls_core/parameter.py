@@ -121,9 +121,9 @@ class RowGradient:
     Parameters
     ----------
     rows : integer array (n,)
-        The touched rows, each once.
+        The touched rows, each once. On a device, where the shape can't depend on the data, some places are unused: row -1.
     values : array (n, ...)
-        The gradient of each of them.
+        The gradient of each of them; 0 for an unused place.
     shape : tuple
         The whole table's shape; ``values.shape[1:] == shape[1:]``.
     """
@@ -142,12 +142,12 @@ class RowGradient:
     def to_dense(self) -> Array:
         """The gradient with a row for every row of the table, most of them zero."""
         dense = get_xp(self.values).zeros(self.shape, dtype=self.values.dtype)
-        dense[self.rows] = self.values
+        put_rows(dense, self.rows, self.values)
         return dense
 
     def add_to(self, dense: Array) -> None:
         """Add to a dense gradient in place."""
-        dense[self.rows] += self.values  # each row stands once, so this indexed sum loses nothing
+        add_rows(dense, self.rows, self.values)
 
     def __add__(self, other: Array | RowGradient) -> Array | RowGradient:
         if isinstance(other, RowGradient):
@@ -165,6 +165,24 @@ class RowGradient:
 
     def __repr__(self) -> str:
         return f"<RowGradient {self.values.shape[0]} of {self.shape[0]} rows>"
+
+
+@kernel
+def take_rows(table: Array, rows: Array) -> Array:
+    """The rows (n, ...) of a table; for a RowGradient's unused places zeros."""
+    return table[rows]
+
+
+@kernel
+def put_rows(table: Array, rows: Array, values: Array) -> None:
+    """Write ``values`` (n, ...) over rows of a table, each named once."""
+    table[rows] = values
+
+
+@kernel
+def add_rows(table: Array, rows: Array, values: Array) -> None:
+    """Add ``values`` (n, ...) to rows of a table, each named once, so that this indexed sum loses nothing."""
+    table[rows] += values
 
 
 @kernel

@@ -74,8 +74,11 @@ class Memory:
         states = dict(self.states)
         for kind, store in (("average", self.average), ("accumulated", self.accumulated)):
             for parameter, array in store.items():
-                rows = isinstance(array, RowGradient)
-                found = {f"{kind}_rows": array.rows, f"{kind}_values": array.values} if rows else {kind: array}
+                found = {kind: array}
+                if isinstance(array, RowGradient):
+                    rows = to_host(array.rows)
+                    used = rows >= 0  # a device's sums have unused places
+                    found = {f"{kind}_rows": rows[used], f"{kind}_values": to_host(array.values)[used]}
                 states[parameter] = {**states.get(parameter, {}), **found}
         result = dict(self.loaded)
         for parameter, state in states.items():

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ls_core.layer import snake_case
-from ls_core.parameter import Parameter, RowGradient
+from ls_core.parameter import Parameter, RowGradient, put_rows, take_rows
 from ls_core.registry import Configurable, deserialize, serialize
 from ls_core.types import Array
 
@@ -221,12 +221,12 @@ class Optimizer(Configurable):
             self._update_arrays(value, gradient.to_dense(), state, rate, decay)
         else:
             rows = gradient.rows  # each once, so that writing back loses nothing
-            few = {name: array[rows] for name, array in state.items()}
-            few_values = value[rows]
+            few = {name: take_rows(array, rows) for name, array in state.items()}
+            few_values = take_rows(value, rows)
             self._update_arrays(few_values, gradient.values, few, rate, decay)
-            value[rows] = few_values
+            put_rows(value, rows, few_values)
             for name, array in few.items():
-                state[name][rows] = array
+                put_rows(state[name], rows, array)
 
     def _update_arrays(self, value: Array, grad: Array, state: State, rate: float, decay: float) -> None:
         """Decay and update of arrays: a Parameter's, some of its rows, or flat ones of many Parameters."""

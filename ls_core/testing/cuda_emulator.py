@@ -77,8 +77,9 @@ def kernels_of(source: Source) -> tuple[str, ...]:
 def library(source: Source, dtype: str) -> ctypes.CDLL:
     """The source compiled for ``dtype``; kept on disk under the hash of its text."""
     names = kernels_of(source)
+    given = "void **a, const unsigned *grid, const unsigned *block, int order"
     ends = [
-        f'extern "C" int ls_run_{n}(void **a, const unsigned *g, const unsigned *b, int o) {{ return emulator::launch({n}, a, g, b, o); }}\n'
+        f'extern "C" int ls_run_{n}({given}) {{ return emulator::launch({n}, a, grid, block, order); }}\n'
         f'extern "C" const char *ls_types_{n}() {{ return emulator::describe({n}); }}'
         for n in names
     ]
@@ -110,16 +111,20 @@ def _launch(source: Source, kernel: str, dtype: str, blocks: Dim, threads: Dim, 
         raise EmulatorError(f"{where} takes {len(wanted)} arguments ({', '.join(wanted)}), {len(args)} came")
     grid, block = ((*blocks, 1, 1)[:3], (*threads, 1, 1)[:3])
     if np.prod(block) > 1024 or grid[0] >= 2**31 or max(grid[1:]) > 65535:
-        raise EmulatorError(f"{where}: a launch of {grid} blocks of {block} threads; CUDA allows 1024 threads, 2**31 - 1 x 65535 x 65535 blocks")
+        raise EmulatorError(
+            f"{where}: a launch of {grid} blocks of {block} threads; CUDA allows 1024 threads, 2**31 - 1 x 65535 x 65535 blocks"
+        )
     slots: list[Any] = []
     written: list[tuple[StandInArray, np.ndarray]] = []
     for i, (arg, kind) in enumerate(zip(args, wanted, strict=True)):
         if kind.endswith("*"):
             slots.append(_pointer(arg, kind, f"{where}: argument {i}", written))
-        elif type(arg) is not {"int64": int, "float64": float}[kind]:
-            raise EmulatorError(f"{where}: argument {i} is {type(arg).__name__}, the kernel wants {kind}")
+        elif kind == "int64" and type(arg) is int:
+            slots.append(ctypes.c_longlong(arg))
+        elif kind == "float64" and type(arg) is float:
+            slots.append(ctypes.c_double(arg))
         else:
-            slots.append(ctypes.c_longlong(arg) if kind == "int64" else ctypes.c_double(arg))
+            raise EmulatorError(f"{where}: argument {i} is {type(arg).__name__}, the kernel wants {kind}")
     _check_sharing(args, wanted, where)
     array = ctypes.c_void_p * len(slots)
     addresses = array(*(ctypes.addressof(slot) for slot in slots))

@@ -1,0 +1,75 @@
+// What every kernel of LS uses. A source is compiled once for each float type: T is the type of the numbers in memory
+// (float, double, __half or __nv_bfloat16), A the type that they are computed in, at least float.
+
+#ifdef LS_INCLUDE
+#include LS_INCLUDE
+#endif
+
+#define KERNEL extern "C" __global__ void
+
+typedef LS_T T;
+typedef long long Int;  // sizes and places; Python's integers arrive as these, its floats as double
+
+template <class X> struct Wide { typedef float type; };
+template <> struct Wide<double> { typedef double type; };
+typedef Wide<T>::type A;
+
+__device__ inline A infinity() { return -log((A)0); }
+
+// --- one number after the other -------------------------------------------------------------------------------------
+
+// f(i) for every i < n, shared among all threads. Neighbouring threads take neighbouring i, so a warp reads and writes
+// whole cache lines; four i of a thread are independent, so that their loads are in flight together.
+template <class F> __device__ inline void each(Int n, F f) {
+    const Int step = (Int)gridDim.x * blockDim.x;
+    Int i = (Int)blockIdx.x * blockDim.x + threadIdx.x;
+    for (; i + 3 * step < n; i += 4 * step) {
+        f(i);
+        f(i + step);
+        f(i + 2 * step);
+        f(i + 3 * step);
+    }
+    for (; i < n; i += step) f(i);
+}
+
+// i % n; division of 64 bits is slow on a GPU, and most sizes fit into 32.
+__device__ inline Int modulo(Int i, Int n) {
+    return (i >> 32) == 0 ? (Int)((unsigned)i % (unsigned)n) : i % n;
+}
+
+// --- rows: a team of blockDim.x threads has one row -----------------------------------------------------------------
+
+// A team is a warp (blockDim.x == 32; a block then holds blockDim.y teams) or a whole block (blockDim.y == 1).
+__device__ inline Int team_row() { return (Int)blockIdx.x * blockDim.y + threadIdx.y; }
+
+struct Sum { static __device__ A of(A a, A b) { return a + b; } };
+struct Max { static __device__ A of(A a, A b) { return fmax(a, b); } };
+
+// Every thread of the team brings a number, and every one gets the result; the order of the operations is fixed.
+template <class Op> __device__ inline A team_reduce(A v) {
+    for (int distance = 16; distance > 0; distance /= 2) v = Op::of(v, __shfl_xor_sync(0xffffffff, v, distance));
+    if (blockDim.x == 32) return v;
+    __shared__ A of_warp[32];
+    __syncthreads();  // the call before may still be read
+    if (threadIdx.x % 32 == 0) of_warp[threadIdx.x / 32] = v;
+    __syncthreads();
+    v = of_warp[0];
+    for (unsigned warp = 1; warp < blockDim.x / 32; ++warp) v = Op::of(v, of_warp[warp]);
+    return v;
+}
+
+__device__ inline A team_sum(A v) { return team_reduce<Sum>(v); }
+__device__ inline A team_max(A v) { return team_reduce<Max>(v); }
+
+// --- columns: a block of 32 x 8 threads has 32 columns --------------------------------------------------------------
+
+// The sum of v over the eight threads of one column; each of them gets it.
+__device__ inline A column_sum(A v) {
+    __shared__ A part[8][33];  // 33, so that a column lies in different banks
+    __syncthreads();
+    part[threadIdx.y][threadIdx.x] = v;
+    __syncthreads();
+    A total = 0;
+    for (int y = 0; y < 8; ++y) total += part[y][threadIdx.x];
+    return total;
+}

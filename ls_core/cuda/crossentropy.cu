@@ -1,0 +1,34 @@
+// Cross-entropy of class ids on logits: l = log(sum_c exp(z_c - m)) - (z_id - m), m = max z. N samples, C classes; a team
+// has one sample.
+#include "common.cuh"
+
+// Keeps m and s = sum_c exp(z_c - m) in rows 0 and 1 of `kept` (2, N); an id outside 0 .. C - 1 gives a loss of NaN.
+KERNEL crossentropy_forward(const Int *__restrict__ ids, const T *__restrict__ z, T *__restrict__ losses, T *__restrict__ kept, Int N, Int C) {
+    const Int row = team_row();
+    if (row >= N) return;
+    z += row * C;
+    A m = -infinity(), s = 0;
+    for (Int c = threadIdx.x; c < C; c += blockDim.x) m = fmax(m, (A)z[c]);
+    m = team_max(m);
+    for (Int c = threadIdx.x; c < C; c += blockDim.x) s += exp((A)z[c] - m);
+    s = team_sum(s);
+    if (threadIdx.x == 0) {
+        const Int id = ids[row];
+        const bool inside = id >= 0 && id < C;
+        losses[row] = (T)(inside ? log(s) - ((A)z[id] - m) : infinity() - infinity());
+        kept[row] = (T)m;
+        kept[N + row] = (T)s;
+    }
+}
+
+// dz_c = w (exp(z_c - m) / s - [c == id])
+KERNEL crossentropy_backward(const T *__restrict__ weights, const Int *__restrict__ ids, const T *__restrict__ z,
+                             const T *__restrict__ kept, T *__restrict__ dz, Int N, Int C) {
+    const Int row = team_row();
+    if (row >= N) return;
+    const A w = (A)weights[row], m = (A)kept[row], s = (A)kept[N + row];
+    for (Int c = threadIdx.x; c < C; c += blockDim.x) {
+        const A p = exp((A)z[row * C + c] - m) / s;
+        dz[row * C + c] = (T)(w * (c == ids[row] ? p - 1 : p));
+    }
+}

@@ -1,0 +1,40 @@
+"""Cross-entropy of class ids on logits, on CUDA: the probabilities are never stored. N samples, C classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..backend import get_xp
+from ..losses.sparse_categorical_crossentropy import (
+    sparse_categorical_crossentropy_logits_backward,
+    sparse_categorical_crossentropy_logits_forward,
+)
+from ..types import Array
+from .launch import Source, contiguous, team_grid
+from .overrides import SINGLE_AND_DOUBLE, override
+from .rows import as_ids
+
+SOURCE = Source(__file__, "crossentropy.cu")
+
+
+@override(sparse_categorical_crossentropy_logits_forward, types=SINGLE_AND_DOUBLE)
+def crossentropy_forward(ids: Array, z: Array) -> tuple[Array, Any]:
+    """-> losses (N,), (ids, z, kept): in place of exp(z - m) the logits themselves, in place of its sum (2, N) with m too."""
+    xp = get_xp(z)
+    N, C = z.shape
+    ids, z = contiguous(xp, as_ids(ids), z)
+    losses, kept = xp.empty(N, dtype=z.dtype), xp.empty((2, N), dtype=z.dtype)
+    SOURCE.run("crossentropy_forward", z.dtype, *team_grid(N, C), ids, z, losses, kept, N, C)
+    return losses, (ids, z, kept)
+
+
+@override(sparse_categorical_crossentropy_logits_backward, types=SINGLE_AND_DOUBLE)
+def crossentropy_backward(weights: Array, ids: Array, e: Array, total: Array) -> Array:
+    if total.ndim == 1:  # the reference ran forward
+        return sparse_categorical_crossentropy_logits_backward.reference(weights, ids, e, total)
+    xp = get_xp(weights)
+    (weights,) = contiguous(xp, weights)
+    N, C = e.shape
+    dz = xp.empty(e.shape, dtype=e.dtype)
+    SOURCE.run("crossentropy_backward", e.dtype, *team_grid(N, C), weights, ids, e, total, dz, N, C)
+    return dz

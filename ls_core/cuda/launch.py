@@ -1,0 +1,145 @@
+"""Source: a file of CUDA kernels, compiled for a float type when one of them is first launched.
+
+The programs are CUDA C++ in ``.cu`` files beside the Python that launches them; ``common.cuh`` holds what they share. CuPy
+compiles them at run time (NVRTC) and keeps the result on disk. Nothing here imports cupy: an array's backend brings it.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..backend import Backend, on_backend
+from ..types import Array, DType
+
+COMMON = Path(__file__).with_name("common.cuh")
+# A float type's name in CUDA C++, and the header that knows it.
+TYPES = {
+    "float32": ("float", None),
+    "float64": ("double", None),
+    "float16": ("__half", "<cuda_fp16.h>"),
+    "bfloat16": ("__nv_bfloat16", "<cuda_bf16.h>"),
+}
+Dim = tuple[int, ...]  # up to three numbers
+Launch = Callable[["Source", str, str, Dim, Dim, tuple[Any, ...]], None]
+
+SOURCES: dict[Path, Source] = {}
+_launchers: dict[type, Launch] = {}
+
+
+class Source:
+    """The kernels of one ``.cu`` file.
+
+    >>> source = Source(__file__, 'rows.cu')
+    >>> source.run('gather_rows', 'float32', (0,), (32,))    # an empty grid: nothing to do, nothing compiled
+    """
+
+    def __init__(self, module_file: str, name: str) -> None:
+        self.path = Path(module_file).with_name(name)
+        SOURCES[self.path] = self
+
+    @functools.cached_property
+    def text(self) -> str:
+        """The whole program: each ``#include "..."`` is replaced by that file, the first time it is named."""
+        seen: set[Path] = set()
+
+        def expand(path: Path) -> str:
+            if path in seen:
+                return ""
+            seen.add(path)
+            lines = []
+            for line in path.read_text(encoding="utf-8").splitlines():
+                named = re.match(r'#include "(.+)"', line)
+                beside = path.with_name(named[1]) if named else path
+                lines.append(expand(beside if beside.exists() else COMMON) if named else line)
+            return "\n".join(lines)
+
+        return expand(self.path)
+
+    def run(self, kernel: str, dtype: DType, blocks: Dim, threads: Dim, *args: Any) -> None:
+        """Launch ``kernel``, compiled for ``dtype``, where the first argument lives; returns before it is done.
+
+        Arguments are C-contiguous arrays, None (a null pointer), integers (``long long``) and floats (``double``).
+        """
+        if 0 not in blocks:  # CUDA refuses an empty grid
+            _launchers[type(args[0])](self, kernel, str(dtype), blocks, threads, args)
+
+    def __repr__(self) -> str:
+        return f"<CUDA source {self.path.name}>"
+
+
+def options(dtype: str) -> tuple[str, ...]:
+    """The compiler's options that make T the type of name ``dtype``.
+
+    >>> options('float16')
+    ('-std=c++17', '-DLS_T=__half', '-DLS_INCLUDE=<cuda_fp16.h>')
+    """
+    name, header = TYPES[dtype]
+    return ("-std=c++17", f"-DLS_T={name}", *([f"-DLS_INCLUDE={header}"] if header else []))
+
+
+def set_launcher(array_type: type, launch: Launch) -> None:
+    """Let ``launch`` run the kernels on arrays of ``array_type`` (CuPy's, or those of the emulator in ls_core.testing)."""
+    _launchers[array_type] = launch
+
+
+def _cupy_launcher(cupy: Any) -> Launch:
+    @functools.cache
+    def function(source: Source, kernel: str, dtype: str) -> Any:
+        return module(source, dtype).get_function(kernel)
+
+    @functools.cache
+    def module(source: Source, dtype: str) -> Any:
+        return cupy.RawModule(code=source.text, options=options(dtype), backend="nvrtc")
+
+    def launch(source: Source, kernel: str, dtype: str, blocks: Dim, threads: Dim, args: tuple[Any, ...]) -> None:
+        function(source, kernel, dtype)(blocks, threads, tuple(0 if a is None else a for a in args))  # 0: a null pointer
+
+    return launch
+
+
+def _backend_known(backend: Backend) -> None:
+    if backend.name == "cupy":
+        set_launcher(backend.array_type, _cupy_launcher(backend.xp))
+
+
+on_backend(_backend_known)
+
+
+# --- how many blocks and threads --------------------------------------------------------------------------------------
+
+
+def each_grid(n: int) -> tuple[Dim, Dim]:
+    """Blocks and threads for ``each(n, ...)``: four elements a thread.
+
+    >>> each_grid(5000)
+    ((5,), (256,))
+    """
+    return (min(-(-n // 1024), 2**31 - 1),), (256,)
+
+
+def team_grid(rows: int, size: int) -> tuple[Dim, Dim]:
+    """Blocks and threads for a team a row: a warp where rows are short, a block where they are long.
+
+    >>> team_grid(100, 64), team_grid(100, 5000)
+    (((13,), (32, 8)), ((100,), (256, 1)))
+    """
+    return ((-(-rows // 8),), (32, 8)) if size <= 1024 else ((rows,), (256, 1))
+
+
+def column_grid(rows: int, columns: int) -> tuple[Dim, Dim, int]:
+    """Blocks and threads for sums over rows, and how many rows a block has; blocks are (tiles of 32 columns, chunks of rows).
+
+    >>> column_grid(1000, 40)
+    ((2, 16), (32, 8), 64)
+    """
+    chunk = max(64, -(-rows // 512))
+    return (-(-columns // 32), max(1, -(-rows // chunk))), (32, 8), chunk
+
+
+def contiguous(xp: Any, *arrays: Array) -> list[Array]:
+    """Each array with its numbers one after the other, copied where they are not; None stays."""
+    return [a if a is None or a.flags.c_contiguous else xp.ascontiguousarray(a) for a in arrays]
