@@ -212,8 +212,53 @@ class Identity(Initializer):
         return self.gain * np.eye(*shape)
 
 
+# Windows as sums of cosines: w_n = a_0 - a_1 cos(2 pi n / N) + a_2 cos(4 pi n / N)
+_WINDOWS = {"boxcar": (1.0,), "hann": (0.5, 0.5), "hamming": (0.54, 0.46), "blackman": (0.42, 0.5, 0.08)}
+
+
+class STFT(Initializer):
+    """Kernels (T, 1, F) of a short-time Fourier transform: ``w_t cos(2 pi t f / n)`` or ``-w_t sin(2 pi t f / n)``, n = 2 (F - 1).
+
+    ``side``: 'real' or 'imag'. ``window``: 'hann', 'hamming', 'blackman', 'boxcar', T numbers, or None. ``scaling`` divides a window
+    by sqrt(sum w^2) ('density') or sum |w| ('spectrum'). ``periodic``: the window has period T instead of T - 1.
+    """
+
+    def __init__(self, side: str = "real", window: Any = "hann", scaling: str | None = "density", periodic: bool = False) -> None:
+        if side not in ("real", "imag"):
+            raise ValueError(f"STFT: side is 'real' or 'imag', not {side!r}")
+        if scaling not in ("density", "spectrum", None):
+            raise ValueError(f"STFT: scaling is 'density', 'spectrum' or None, not {scaling!r}")
+        if isinstance(window, str) and window not in _WINDOWS:
+            raise ValueError(f"STFT: window is one of {', '.join(_WINDOWS)}, an array or None, not {window!r}")
+        self.side, self.window, self.scaling, self.periodic = side, window, scaling, periodic
+
+    def draw(self, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
+        if len(shape) != 3 or shape[1] != 1 or shape[2] < 2:
+            raise ValueError(f"STFT: the kernel's shape is (frame length, 1, frequencies), not {shape}")
+        length, _, frequencies = shape
+        angle = np.outer(np.arange(length), np.arange(frequencies)) * (math.pi / (frequencies - 1))  # (T, F)
+        kernel = np.cos(angle) if self.side == "real" else -np.sin(angle)
+        if self.window is not None:
+            w = self._window(length)  # (T,)
+            divisor = {"density": math.sqrt((w * w).sum()), "spectrum": np.abs(w).sum(), None: 1.0}[self.scaling]
+            kernel *= w[:, None] / divisor
+        return kernel[:, None, :]
+
+    def _window(self, length: int) -> np.ndarray:
+        if not isinstance(self.window, str):
+            w = np.asarray(self.window, dtype=np.float64)
+            if w.shape != (length,):
+                raise ValueError(f"STFT: the window has shape {w.shape}, the kernel wants {length} numbers")
+            return w
+        if length == 1:
+            return np.ones(1)
+        turn = 2 * math.pi * np.arange(length) / (length if self.periodic else length - 1)
+        return np.asarray(sum((-1) ** k * a * np.cos(k * turn) for k, a in enumerate(_WINDOWS[self.window])))
+
+
 register_module("initializer", dict(globals()), Initializer)
 register("initializer", "normal", RandomNormal)
 register("initializer", "uniform", RandomUniform)
 register("initializer", "OrthogonalInitializer", Orthogonal)
 register("initializer", "IdentityInitializer", Identity)
+register("initializer", "STFTInitializer", STFT)
