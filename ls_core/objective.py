@@ -24,7 +24,6 @@ class Output:
         self.weighted_specs = weighted
         self.metrics: list[Any] | None = None  # made with the first batch, whose shapes say what 'accuracy' means
         self.weighted: list[Any] = []
-        self.gathered: list[dict[str, Any]] | None = None  # what a resumed run's metrics held, until they are made
         self.joined: Any = None  # the closing softmax or sigmoid that was joined with the loss
         self.loss_on_output: Any = self.loss
 
@@ -38,18 +37,10 @@ class Output:
 
         self.metrics = [make(spec) for spec in self.metric_specs]
         self.weighted = [make(spec) for spec in self.weighted_specs]
-        self.take_up()
 
     def all_metrics(self) -> list[Any]:
         """The plain metrics, then the weighted ones; none before the first batch."""
         return [*(self.metrics or []), *self.weighted]
-
-    def take_up(self) -> None:
-        """Give the metrics what a checkpoint says that they held."""
-        if self.metrics is not None and self.gathered is not None:
-            for metric, state in zip(self.all_metrics(), self.gathered, strict=True):
-                vars(metric).update(state)
-            self.gathered = None
 
 
 class Objective:
@@ -160,10 +151,16 @@ class Objective:
         return [None if output.metrics is None else [_gathered(m) for m in output.all_metrics()] for output in self.outputs]
 
     def set_state(self, state: list[Any]) -> None:
-        """Take up what ``get_state`` gave."""
+        """Take up what ``get_state`` gave; the metrics are made before, by ``make_metrics``."""
         for output, gathered in zip(self.outputs, state, strict=True):
-            output.gathered = gathered
-            output.take_up()
+            for metric, found in zip(output.all_metrics(), gathered or [], strict=gathered is not None):
+                vars(metric).update(found)
+
+    def make_metrics(self, y: Any, y_pred: Any) -> None:
+        """Make the metrics that this batch's shapes mean, without showing it to them."""
+        for output, target, predicted, _, _ in self._zip(y, y_pred, None, None):
+            if output.metrics is None:
+                output.resolve(target, predicted)
 
     def _zip(self, y: Any, y_pred: Any, weights: Any, masks: Any) -> Any:
         n = len(self.outputs)

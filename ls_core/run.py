@@ -127,7 +127,9 @@ class Run:
         ValueError
             It was written by a run over other data or with other callbacks.
         """
-        backend = backend_of_model(self.model)
+        backend, objective = backend_of_model(self.model), self.model._objective
+        x, y, _ = self.train.first_batch()
+        objective.make_metrics(y, objective.model(*x))  # which are to take up what they had gathered
         with TensorFile(path) as file:
             packed = read_header(file).get("run")
             if not isinstance(packed, dict):

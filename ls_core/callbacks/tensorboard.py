@@ -1,0 +1,121 @@
+"""TensorBoard: curves and histograms as event files, which the tensorboard package shows."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from .callback import Callback
+from .event_file import EventFile, histogram_value, scalar_value
+from .trigger import Trigger
+
+
+class TensorBoard(Callback):
+    """Write losses, metrics and histograms of the weights for ``tensorboard --logdir logs``; needs no package itself.
+
+    Parameters
+    ----------
+    log_dir : str or path
+        Gets the folders 'train' and 'validation'.
+    histogram_freq : int
+        Every so many epochs the histograms of all weights; 0: none.
+    write_graph : bool
+        Keras has it; LS writes no graph.
+    write_images : bool
+        Only False.
+    write_steps_per_second : bool
+        Also the speed of each epoch.
+    update_freq : 'epoch', 'batch', int or Trigger
+        Also the numbers so far within an epoch, every so many batches.
+    profile_batch, embeddings_freq : int
+        Only 0.
+    embeddings_metadata : None
+
+    Notes
+    -----
+    Names are Keras': 'epoch_loss' over epochs, 'batch_loss' over batches, 'evaluation_loss_vs_iterations', '<path>/histogram'.
+    A run that ``BackupAndRestore`` resumes continues its files.
+
+    Source: Keras 3, ``keras.callbacks.TensorBoard``.
+    """
+
+    def __init__(
+        self,
+        log_dir: Any = "logs",
+        histogram_freq: int = 0,
+        write_graph: bool = True,
+        write_images: bool = False,
+        write_steps_per_second: bool = False,
+        update_freq: Any = "epoch",
+        profile_batch: Any = 0,
+        embeddings_freq: int = 0,
+        embeddings_metadata: Any = None,
+    ) -> None:
+        super().__init__()
+        for name, value in (("write_images", write_images), ("profile_batch", profile_batch), ("embeddings_freq", embeddings_freq)):
+            if value:
+                raise ValueError(f"TensorBoard: LS writes scalars and histograms; leave {name} at its default, not {value!r}")
+        self.log_dir = Path(os.fspath(log_dir))
+        self.histogram_freq, self.write_steps_per_second = histogram_freq, write_steps_per_second
+        self.trigger = None if update_freq == "epoch" else Trigger.of(update_freq)
+        self._open()
+
+    def _open(self) -> None:
+        self.files = {name: EventFile(self.log_dir / name) for name in ("train", "validation")}
+        self.batches = 0
+
+    def _write(self, file: str, step: int, names: str, logs: Any) -> None:
+        """One event with every number of ``logs``; ``names`` has a brace for the name."""
+        values = [scalar_value(names.format(name), value) for name, value in (logs or {}).items() if isinstance(value, (int, float))]
+        if values:
+            self.files[file].write(step, values)
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._open()
+        if self.trigger is not None:
+            self.trigger.reset()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._began, self._batches_before = time.perf_counter(), self.batches
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.batches += 1
+        if self.trigger is not None and self.trigger.after_step(logs):
+            self._write("train", self.batches, "batch_{}", logs)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        train = {name: value for name, value in (logs or {}).items() if not name.startswith("val_")}
+        train["learning_rate"] = self.model.optimizer.learning_rate
+        if self.write_steps_per_second:
+            train["steps_per_second"] = (self.batches - self._batches_before) / max(time.perf_counter() - self._began, 1e-9)
+        self._write("train", epoch, "epoch_{}", train)
+        held_out = {name.removeprefix("val_"): value for name, value in (logs or {}).items() if name.startswith("val_")}
+        self._write("validation", epoch, "epoch_{}", held_out)
+        if self.histogram_freq and epoch % self.histogram_freq == 0:
+            self.files["train"].write(epoch, [histogram_value(f"{p.path}/histogram", p.numpy()) for p in self.model.parameters()])
+
+    def on_test_end(self, logs: Any = None) -> None:
+        if self.model.optimizer is not None:
+            self._write("validation", self.model.optimizer.iterations, "evaluation_{}_vs_iterations", logs)
+        if self.model.run is None:  # evaluate, which has no end of its own
+            self.files["validation"].close()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        for file in self.files.values():
+            file.close()
+
+    def get_state(self) -> dict[str, Any]:
+        return {
+            "batches": self.batches,
+            "trigger": None if self.trigger is None else self.trigger.get_state(),
+            "files": {name: file.get_state() for name, file in self.files.items()},
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.batches = state["batches"]
+        if self.trigger is not None and state["trigger"] is not None:
+            self.trigger.set_state(state["trigger"])
+        for name, file in self.files.items():
+            file.set_state(state["files"][name])
