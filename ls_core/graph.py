@@ -6,7 +6,8 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
-from .layer import Layer, _leaves
+from .layer import Layer
+from .protocol import leaves
 from .types import Shape
 
 
@@ -46,7 +47,7 @@ class Node:
         """Every Symbol that the call reads: the positional inputs, then the keyword ones."""
         yield from self.inputs
         for value in self.options.values():
-            yield from (s for s in _leaves([value]) if isinstance(s, Symbol))
+            yield from (s for s in leaves([value]) if isinstance(s, Symbol))
 
 
 def Input(

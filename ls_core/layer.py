@@ -30,13 +30,12 @@ Ownership rules (the contract tests hold them):
 
 A layer's class writes ``forward`` so that it returns ``(y, saved)`` and ``backward(dy, saved)``; the
 protocol around them (build on first use, the cache that is consumed once) is put on when the class is
-made, below in ``_with_protocol``. ``saved`` is whatever backward needs, usually a tuple of arrays.
+made: see protocol.py. ``saved`` is whatever backward needs, usually a tuple of arrays.
 """
 
 from __future__ import annotations
 
 import copy
-import functools
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -45,109 +44,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .backend import current_backend, find_backend, floatx, get_xp, to_device, to_host
-from .errors import CacheError, NotBuiltError, ShapeError
+from .errors import NotBuiltError, ShapeError
 from .parameter import Parameter
+from .protocol import Cache, PenalizedCache, collect_losses, leaves, with_protocol_backward, with_protocol_forward
 from .random import Stream, forget_streams, random_stream
 from .registry import Configurable, deserialize
 from .types import Array, Shape
 
-_CONSUMED = object()
 # While a file is loaded: (path, shape, dtype) -> the stored array. Then nothing is drawn, and nothing is allocated unchecked.
 weight_source: Callable[[str, tuple[int, ...], str], np.ndarray] | None = None
-
-
-class Cache:
-    """What one forward keeps for its backward. Opaque outside the layer; consumed once."""
-
-    __slots__ = ("layer", "saved", "shape", "mask")
-
-    def __init__(self, layer: Layer, saved: Any, shape: Any, mask: Array = None) -> None:
-        self.layer = layer
-        self.saved = saved
-        self.shape = shape  # of the output, to refuse a dy of another shape; None for several outputs
-        self.mask = mask  # the output's mask, where a container computed it on the way
-
-    def take(self, layer: Layer, dy: Any) -> Any:
-        saved = self.saved
-        if saved is _CONSUMED:
-            raise CacheError(f"{layer}: this cache was used by a backward already; call forward again for a new one")
-        if self.layer is not layer:
-            raise CacheError(f"{layer} got a cache that {self.layer} made; each layer's backward takes its own forward's cache")
-        if self.shape is not None and getattr(dy, "shape", None) != self.shape:
-            raise ShapeError(f"{layer}: dy has shape {getattr(dy, 'shape', None)}, forward's output had {self.shape}")
-        self.saved = _CONSUMED
-        return saved
-
-
-class PenalizedCache(Cache):
-    """The cache of a layer with an activity regulariser: ``loss`` is its penalty on the outputs, a 0-d array.
-
-    As in Keras 3 the penalty is divided by the batch size. ``backward`` adds its gradient to dy;
-    whoever computes the loss adds ``collect_losses(cache)`` to it.
-    """
-
-    __slots__ = ("loss", "outputs")
-
-    def __init__(self, layer: Layer, saved: Any, shape: Any, mask: Array, outputs: tuple[Array, ...]) -> None:
-        super().__init__(layer, saved, shape, mask)
-        self.outputs = outputs
-        self.loss: Array = sum(layer.activity_regularizer(y) * (1.0 / _batch(y)) for y in outputs)
-
-    def add_gradient(self, dy: Any) -> Any:
-        """dy with the penalty's gradient; new arrays."""
-        several = isinstance(dy, (tuple, list))
-        total = []
-        for y, each in zip(self.outputs, dy if several else (dy,), strict=True):
-            gradient = self.layer.activity_regularizer.gradient(y) * (1.0 / _batch(y))
-            total.append(gradient if each is None else each + gradient)
-        return tuple(total) if several else total[0]
-
-
-def _batch(y: Array) -> int:
-    return max(1, y.shape[0]) if y.ndim else 1
-
-
-def collect_losses(cache: Any) -> Array:
-    """The sum of the penalties that the layers behind ``cache`` put on their outputs (0.0 if there are none).
-
-    Call it between forward and backward, since backward consumes the cache.
-    """
-    if isinstance(cache, Cache):
-        inner = collect_losses(cache.saved)
-        return inner + cache.loss if isinstance(cache, PenalizedCache) else inner
-    if isinstance(cache, (list, tuple, dict)):
-        return sum(collect_losses(each) for each in (cache.values() if isinstance(cache, dict) else cache))
-    return 0.0
-
-
-def _with_protocol_forward(raw: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(raw)
-    def forward(self: Layer, *inputs: Any, **options: Any) -> tuple[Any, Cache]:
-        if not self.built:
-            self._build_on(inputs)
-        result = raw(self, *inputs, **options)
-        y, saved = result[0], result[1]
-        shape, mask = getattr(y, "shape", None), result[2] if len(result) == 3 else None
-        if self.activity_regularizer is None or isinstance(saved, PenalizedCache):  # such a one if forward called super().forward
-            return y, Cache(self, saved, shape, mask)
-        return y, PenalizedCache(self, saved, shape, mask, tuple(_leaves((y,))))
-
-    return forward
-
-
-def _with_protocol_backward(raw: Callable[..., Any]) -> Callable[..., Any]:
-    takes = "input_gradient" in inspect.signature(raw).parameters
-
-    @functools.wraps(raw)
-    def backward(self: Layer, dy: Any, cache: Cache, input_gradient: bool = True) -> Any:
-        saved = cache.take(self, dy)
-        if isinstance(cache, PenalizedCache):
-            dy = cache.add_gradient(dy)
-        if takes:
-            return raw(self, dy, saved, input_gradient=input_gradient)
-        return raw(self, dy, saved)
-
-    return backward
 
 
 def snake_case(name: str) -> str:
@@ -203,9 +108,9 @@ class Layer(Configurable):
         super().__init_subclass__(**kwargs)
         if "forward" in cls.__dict__:
             cls.takes_mask = "mask" in inspect.signature(cls.forward).parameters
-            cls.forward = _with_protocol_forward(cls.forward)
+            cls.forward = with_protocol_forward(cls.forward)
         if "backward" in cls.__dict__:
-            cls.backward = _with_protocol_backward(cls.backward)
+            cls.backward = with_protocol_backward(cls.backward)
 
     def __init__(
         self,
@@ -465,7 +370,7 @@ class Layer(Configurable):
             self.built = True
 
     def _build_on(self, inputs: tuple[Any, ...]) -> None:
-        arrays = [x for x in _leaves(inputs) if hasattr(x, "shape")]
+        arrays = [x for x in leaves(inputs) if hasattr(x, "shape")]
         if self._first_dtype is None:
             floats = [str(x.dtype) for x in arrays if x.dtype.kind == "f"]
             object.__setattr__(self, "_first_dtype", floats[0] if floats else None)
@@ -478,7 +383,7 @@ class Layer(Configurable):
 
         if len(inputs) == 1 and isinstance(inputs[0], (list, tuple)) and not isinstance(next(iter(inputs[0]), None), str):
             inputs = tuple(inputs[0])
-        if any(isinstance(x, Symbol) for x in _leaves((inputs, list(options.values())))):
+        if any(isinstance(x, Symbol) for x in leaves((inputs, list(options.values())))):
             return call_on_symbols(self, inputs, options)
         return self.forward(*inputs, **options)[0]
 
@@ -489,14 +394,6 @@ class Layer(Configurable):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__} '{self.name}'"
-
-
-def _leaves(values: Any) -> Iterator[Any]:
-    for value in values:
-        if isinstance(value, (list, tuple)):
-            yield from _leaves(value)
-        else:
-            yield value
 
 
 def _shape_of(x: Any) -> Any:

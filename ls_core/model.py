@@ -7,7 +7,8 @@ from typing import Any
 
 from .errors import ShapeError
 from .graph import Input, Node, Symbol, shape_options
-from .layer import Layer, PenalizedCache, _leaves
+from .layer import Layer
+from .protocol import PenalizedCache, leaves
 from .random import count_name
 from .registry import deserialize, serialize
 from .sequential import axis_origin, find_layer, next_mask
@@ -86,7 +87,7 @@ class Model(Trainer, Layer):
         sources = [self._slots[id(s)] for s in node.inputs]
         gradients: list[int | None] = list(sources)
         for name in layer.gradient_keywords:
-            given = [s for s in _leaves([node.options.get(name)]) if s is not None]
+            given = [s for s in leaves([node.options.get(name)]) if s is not None]
             gradients += [self._slots[id(s)] if isinstance(s, Symbol) else None for s in given]  # a constant's goes nowhere
         options = {name: _number(value, self._slots) for name, value in node.options.items()}
         return layer, sources, options, gradients, [self._slots[id(s)] for s in node.outputs]

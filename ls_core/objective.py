@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 import numpy as np
@@ -29,11 +30,9 @@ class Output:
 
     def resolve(self, y: Array, y_pred: Array) -> None:
         def make(spec: Any) -> Any:
-            if isinstance(spec, str):
-                from .metrics import resolve_metric
+            from .metrics import resolve_metric
 
-                return resolve_metric(spec, self.loss, y.shape, y_pred.shape)
-            return deserialize("metric", spec)
+            return resolve_metric(spec, self.loss, y.shape, y_pred.shape)
 
         self.metrics = [make(spec) for spec in self.metric_specs]
         self.weighted = [make(spec) for spec in self.weighted_specs]
@@ -133,6 +132,7 @@ class Objective:
         for output in self.outputs:
             for metric in output.all_metrics():
                 name = f"{output.name}_{metric.name}" if self.several else metric.name
+                name = unused(name, found)
                 result = metric.result()
                 if isinstance(result, dict):
                     found.update(result)
@@ -181,6 +181,19 @@ def _gathered(metric: Any) -> dict[str, Any]:
         return is_array(value) or isinstance(value, (int, float, np.generic))
 
     return {name: value for name, value in vars(metric).items() if counts(value)}
+
+
+def unused(name: str, taken: Container[str]) -> str:
+    """``name``, or ``name_1``, ``name_2`` ...: two metrics may have one name.
+
+    >>> unused('precision', {'precision': 0.5})
+    'precision_1'
+    """
+    number, found = 0, name
+    while found in taken:
+        number += 1
+        found = f"{name}_{number}"
+    return found
 
 
 def masked_weight(weight: Any, mask: Any) -> Any:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ls_core.backend import get_xp
-from ls_core.layer import Layer, _leaves
+from ls_core.layer import Layer
 from ls_core.parameter import Parameter
+from ls_core.protocol import leaves
 from ls_core.registry import deserialize, serialize
 from ls_core.types import Array
 
@@ -125,7 +126,7 @@ class Bidirectional(Layer):
     def forward(self, x: Array, initial_state: Any = None, mask: Array = None, training: bool = False) -> Any:
         one = other = None
         if initial_state is not None:
-            states = list(_leaves([initial_state]))
+            states = list(leaves([initial_state]))
             count = len(self.forward_layer.state_sizes)
             one, other = states[:count], states[count:]
         y, cache = self.forward_layer.forward(x, initial_state=one, mask=mask, training=training)

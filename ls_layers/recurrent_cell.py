@@ -10,7 +10,8 @@ from typing import Any
 from ls_core.backend import get_xp
 from ls_core.errors import ShapeError
 from ls_core.kernel import kernel
-from ls_core.layer import Layer, _leaves
+from ls_core.layer import Layer
+from ls_core.protocol import leaves
 from ls_core.registry import deserialize
 from ls_core.types import Array
 
@@ -44,7 +45,7 @@ def gate_products_backward(dz: Array, x: Array, W: Array, masks: tuple[Array, ..
 def state_sizes(cell: Any) -> list[int]:
     """The sizes of all states of ``cell``, in order."""
     size = cell.state_size
-    return list(_leaves(size)) if isinstance(size, (list, tuple)) else [size]
+    return list(leaves(size)) if isinstance(size, (list, tuple)) else [size]
 
 
 def output_size(cell: Any) -> int:

@@ -20,8 +20,9 @@ from typing import Any
 
 from ls_core.backend import backend_of, floatx, get_xp, to_device
 from ls_core.errors import ShapeError
-from ls_core.layer import Layer, _leaves
+from ls_core.layer import Layer
 from ls_core.parameter import Parameter
+from ls_core.protocol import leaves
 from ls_core.types import Array
 
 from .recurrent_cell import build_inner, output_size, state_sizes
@@ -220,7 +221,7 @@ class RNN(Layer):
         sizes = self.state_sizes
         kind = floatx() if x.dtype.kind in "iub" else x.dtype
         if initial_state is not None:
-            states = list(_leaves([initial_state]))
+            states = list(leaves([initial_state]))
             if len(states) != len(sizes):
                 raise ShapeError(f"{self}: initial_state holds {len(states)} arrays, the cell has {len(sizes)} states of sizes {sizes}.")
             fix = "Give one array (batch, size) for each state."

@@ -1,0 +1,122 @@
+"""What stands between a layer's two methods and their callers: the cache, and the protocol that is put around both.
+
+A layer's author writes ``forward`` so that it returns ``(y, saved)`` and ``backward(dy, saved)``; callers get ``(y, Cache)`` and give
+the cache back. ``Layer.__init_subclass__`` puts ``with_protocol_forward`` and ``with_protocol_backward`` around them.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from .errors import CacheError, ShapeError
+from .types import Array
+
+if TYPE_CHECKING:
+    from .layer import Layer
+
+_CONSUMED = object()
+
+
+class Cache:
+    """What one forward keeps for its backward. Opaque outside the layer; consumed once."""
+
+    __slots__ = ("layer", "saved", "shape", "mask")
+
+    def __init__(self, layer: Layer, saved: Any, shape: Any, mask: Array = None) -> None:
+        self.layer = layer
+        self.saved = saved
+        self.shape = shape  # of the output, to refuse a dy of another shape; None for several outputs
+        self.mask = mask  # the output's mask, where a container computed it on the way
+
+    def take(self, layer: Layer, dy: Any) -> Any:
+        saved = self.saved
+        if saved is _CONSUMED:
+            raise CacheError(f"{layer}: this cache was used by a backward already; call forward again for a new one")
+        if self.layer is not layer:
+            raise CacheError(f"{layer} got a cache that {self.layer} made; each layer's backward takes its own forward's cache")
+        if self.shape is not None and getattr(dy, "shape", None) != self.shape:
+            raise ShapeError(f"{layer}: dy has shape {getattr(dy, 'shape', None)}, forward's output had {self.shape}")
+        self.saved = _CONSUMED
+        return saved
+
+
+class PenalizedCache(Cache):
+    """The cache of a layer with an activity regulariser: ``loss`` is its penalty on the outputs, a 0-d array.
+
+    As in Keras 3 the penalty is divided by the batch size. ``backward`` adds its gradient to dy;
+    whoever computes the loss adds ``collect_losses(cache)`` to it.
+    """
+
+    __slots__ = ("loss", "outputs")
+
+    def __init__(self, layer: Layer, saved: Any, shape: Any, mask: Array, outputs: tuple[Array, ...]) -> None:
+        super().__init__(layer, saved, shape, mask)
+        self.outputs = outputs
+        self.loss: Array = sum(layer.activity_regularizer(y) * (1.0 / _batch(y)) for y in outputs)
+
+    def add_gradient(self, dy: Any) -> Any:
+        """dy with the penalty's gradient; new arrays."""
+        several = isinstance(dy, (tuple, list))
+        total = []
+        for y, each in zip(self.outputs, dy if several else (dy,), strict=True):
+            gradient = self.layer.activity_regularizer.gradient(y) * (1.0 / _batch(y))
+            total.append(gradient if each is None else each + gradient)
+        return tuple(total) if several else total[0]
+
+
+def _batch(y: Array) -> int:
+    return max(1, y.shape[0]) if y.ndim else 1
+
+
+def collect_losses(cache: Any) -> Array:
+    """The sum of the penalties that the layers behind ``cache`` put on their outputs (0.0 if there are none).
+
+    Call it between forward and backward, since backward consumes the cache.
+    """
+    if isinstance(cache, Cache):
+        inner = collect_losses(cache.saved)
+        return inner + cache.loss if isinstance(cache, PenalizedCache) else inner
+    if isinstance(cache, (list, tuple, dict)):
+        return sum(collect_losses(each) for each in (cache.values() if isinstance(cache, dict) else cache))
+    return 0.0
+
+
+def with_protocol_forward(raw: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(raw)
+    def forward(self: Layer, *inputs: Any, **options: Any) -> tuple[Any, Cache]:
+        if not self.built:
+            self._build_on(inputs)
+        result = raw(self, *inputs, **options)
+        y, saved = result[0], result[1]
+        shape, mask = getattr(y, "shape", None), result[2] if len(result) == 3 else None
+        if self.activity_regularizer is None or isinstance(saved, PenalizedCache):  # such a one if forward called super().forward
+            return y, Cache(self, saved, shape, mask)
+        return y, PenalizedCache(self, saved, shape, mask, tuple(leaves((y,))))
+
+    return forward
+
+
+def with_protocol_backward(raw: Callable[..., Any]) -> Callable[..., Any]:
+    takes = "input_gradient" in inspect.signature(raw).parameters
+
+    @functools.wraps(raw)
+    def backward(self: Layer, dy: Any, cache: Cache, input_gradient: bool = True) -> Any:
+        saved = cache.take(self, dy)
+        if isinstance(cache, PenalizedCache):
+            dy = cache.add_gradient(dy)
+        if takes:
+            return raw(self, dy, saved, input_gradient=input_gradient)
+        return raw(self, dy, saved)
+
+    return backward
+
+
+def leaves(values: Any) -> Iterator[Any]:
+    for value in values:
+        if isinstance(value, (list, tuple)):
+            yield from leaves(value)
+        else:
+            yield value
