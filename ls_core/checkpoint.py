@@ -26,7 +26,7 @@ from . import layer as layer_module
 from .backend import to_host
 from .errors import FileError, NotBuiltError
 from .registry import deserialize, serialize
-from .tensorfile import TensorFile, checked_json, sum_of
+from .tensorfile import TensorFile, checked_json, sum_of, write_tensor_file
 from .version import __version__
 
 FORMAT = "ls-model-1"
@@ -144,30 +144,29 @@ def read_weights(model: Any, file: TensorFile) -> None:
 
 def write_tensors(path: Any, tensors: dict[str, np.ndarray], header: dict[str, Any]) -> None:
     """Write arrays and a JSON header to ``path``: beside, read back, flushed, renamed."""
-    from safetensors.numpy import save_file
-
     path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"the folder {path.parent} does not exist; make it first (mkdir -p {path.parent}). Nothing was written.")
-    tensors = {name: np.asarray(value, order="C") for name, value in tensors.items()}  # others would be scrambled silently
+    tensors = {name: np.asarray(value, order="C") for name, value in tensors.items()}
     header = {**header, "checksums": {name: sum_of(value) for name, value in tensors.items()}}
+    metadata = {"ls": json.dumps(header, allow_nan=False)}
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    os.close(handle)
     try:
-        save_file(tensors, temporary, metadata={"ls": json.dumps(header, allow_nan=False)})
+        with open(handle, "wb") as part:
+            write_tensor_file(part, tensors, metadata)
+            part.flush()
+            os.fsync(part.fileno())
         with TensorFile(temporary) as file:
             for name, value in tensors.items():
                 if file.read(name).tobytes() != value.tobytes():
                     raise OSError(f"{path}: what was read back of {name} differs from what was written")
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
         _sync_folder(path.parent)
     except Exception as problem:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
-        if isinstance(problem, OSError) or type(problem).__name__ == "SafetensorError":
+        if isinstance(problem, OSError):
             old = "the older file there is as it was" if path.exists() else "no file was left there"
             raise OSError(f"could not write {path}: {problem}; {old}") from problem
         raise

@@ -17,9 +17,10 @@ from .checkpoint import FORMAT, describe, read_header, read_weights, weight_tens
 from .errors import FileError
 from .feeds import Feed, backend_of_model
 from .packing import pack, unpack
+from .parameter import Parameter
 from .random import get_random_state, set_random_state
 from .tensorfile import TensorFile
-from .tracking import LossTracker
+from .tracking import LossTracker, memory_kept, stateful_layers
 from .version import __version__
 
 
@@ -63,6 +64,7 @@ class Run:
         return {
             "name": self.model.path,
             "optimizer": self.model.optimizer.get_state(),
+            "states": [[state.value for state in layer.states] for layer in stateful_layers(self.model)],
             "epoch": self.epoch,
             "train": self.train.get_state(),
             "validation": None if self.validation is None else self.validation.get_state(),
@@ -90,6 +92,8 @@ class Run:
         old, new = state["name"], self.model.path
         random = {**state["random"], "streams": _renamed(state["random"]["streams"], old, new)}
         self.model.optimizer.set_state(_renamed(state["optimizer"], old, new))
+        for layer, states in zip(stateful_layers(self.model), state["states"], strict=True):
+            layer.states = [Parameter(value, f"state_{i}", state=True) for i, value in enumerate(states)]
         leave = list(self.train.set_state(state["train"]))
         if self.validation is not None and state["validation"] is not None:
             leave += self.validation.set_state(state["validation"])
@@ -129,7 +133,8 @@ class Run:
         """
         backend, objective = backend_of_model(self.model), self.model._objective
         x, y, _ = self.train.first_batch()
-        objective.make_metrics(y, objective.model(*x))  # which are to take up what they had gathered
+        with memory_kept(self.model):
+            objective.make_metrics(y, objective.model(*x))  # which are to take up what they had gathered
         with TensorFile(path) as file:
             packed = read_header(file).get("run")
             if not isinstance(packed, dict):

@@ -7,7 +7,7 @@ import math
 import os
 import zlib
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -118,6 +118,39 @@ class TensorFile:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._file.close()
+
+
+def write_tensor_file(file: BinaryIO, tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
+    """Write C-ordered arrays in the format of safetensors: the header's length, the header, the arrays' bytes.
+
+    Raises
+    ------
+    TypeError
+        An array has a dtype that the format doesn't know; nothing is written then.
+
+    Examples
+    --------
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> write_tensor_file(file, {'a': np.zeros(2, 'float32')}, {'made': 'by hand'})
+    >>> len(file.getvalue()) % 8, file.getvalue()[8:37]
+    (0, b'{"__metadata__": {"made": "by')
+    """
+    codes = {dtype: code for code, dtype in DTYPES.items()}
+    header: dict[str, Any] = {"__metadata__": metadata}
+    order = sorted(tensors, key=lambda name: -tensors[name].dtype.itemsize)  # so that every array begins at a multiple of its item
+    end = 0
+    for name in order:
+        array = tensors[name]
+        if str(array.dtype) not in codes:
+            raise TypeError(f"tensor {name!r} has dtype {array.dtype}, which a safetensors file can't hold; it holds {', '.join(codes)}")
+        header[name] = {"dtype": codes[str(array.dtype)], "shape": list(array.shape), "data_offsets": [end, end + array.nbytes]}
+        end += array.nbytes
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    file.write(len(text).to_bytes(8, "little") + text)
+    for name in order:
+        file.write(tensors[name].reshape(-1).view(np.uint8).data)
 
 
 def sum_of(array: np.ndarray) -> int:

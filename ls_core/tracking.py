@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -75,6 +76,27 @@ def _number(value: Any) -> Any:
     return float(host) if host.ndim == 0 else host.tolist()
 
 
+def stateful_layers(model: Any) -> list[Any]:
+    """The layers that go on from the last batch's states."""
+    return [layer for layer in model._flatten() if isinstance(getattr(layer, "states", None), list)]
+
+
+@contextlib.contextmanager
+def memory_kept(model: Any) -> Iterator[None]:
+    """Inside, stateful layers begin from zeros; afterwards they and the moving statistics are as they were before."""
+    values = [(p, p.value.copy()) for p in (model.parameters() if model.built else ()) if p.state]
+    states = [(layer, layer.states) for layer in stateful_layers(model)]
+    for layer, _ in states:
+        layer.states = []
+    try:
+        yield
+    finally:
+        for layer, before in states:
+            layer.states = before
+        for parameter, value in values:
+            parameter.value = value
+
+
 def explain_non_finite(model: Any, x: tuple[Array, ...], loss: Any) -> NonFiniteError:
     """Find the first Parameter, input or layer with a NaN or an infinity, and say so."""
 
@@ -102,11 +124,10 @@ def explain_non_finite(model: Any, x: tuple[Array, ...], loss: Any) -> NonFinite
 def layer_outputs(model: Any, x: tuple[Array, ...], training: bool) -> list[tuple[Any, Array]]:
     """(layer, output) of every innermost layer, in the order in which they run: one forward, overheard.
 
-    Random streams and what layers remember (moving statistics) are afterwards as they were.
+    Random streams and what layers remember are afterwards as they were.
     """
     found: list[tuple[Any, Array]] = []
     inner = [layer for layer in model._flatten() if not layer._sublayers]
-    remembered = [(p, p.value.copy()) for p in model.parameters() if p.state]
 
     def overhear(layer: Any) -> Any:
         forward = layer.forward
@@ -121,11 +142,9 @@ def layer_outputs(model: Any, x: tuple[Array, ...], training: bool) -> list[tupl
     for layer in inner:
         layer.__dict__["forward"] = overhear(layer)
     try:
-        with same_random_numbers():
+        with same_random_numbers(), memory_kept(model):
             model.forward(*x, training=training)
     finally:
         for layer in inner:
             del layer.__dict__["forward"]
-        for parameter, value in remembered:
-            parameter.value = value
     return found

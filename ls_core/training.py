@@ -18,7 +18,7 @@ from .parameter import Parameter
 from .predictor import Predictor
 from .registry import deserialize
 from .run import Run
-from .tracking import LazyLogs, LossTracker, explain_non_finite
+from .tracking import LazyLogs, LossTracker, explain_non_finite, memory_kept
 from .types import Array
 
 
@@ -280,7 +280,8 @@ class Trainer(Predictor):
         """Build on the first rows, then look up once what every step needs."""
         objective = self._objective
         assert objective is not None
-        self(*rows)  # builds what isn't built yet, and finds a wrong shape before the first step
+        with memory_kept(self):
+            self(*rows)  # builds what isn't built yet, and finds a wrong shape before the first step
         self._all_parameters = self.parameters()  # type: ignore[attr-defined]
         self._regularized = [p for p in self._all_parameters if p.regularizer is not None and p.trainable]
         self._has_penalties = any(layer.adds_loss for layer in self._flatten())  # type: ignore[attr-defined]

@@ -53,9 +53,6 @@ class CSVLogger(Callback):
         csv.writer(text, delimiter=self.separator).writerows(lines)
         self.file.write(text.getvalue().encode())
 
-    def on_train_end(self, logs: Any = None) -> None:
-        self.file.close()
-
     def get_state(self) -> dict[str, Any]:
         return {"names": self.names, "file": self.file.get_state()}
 

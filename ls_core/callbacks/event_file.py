@@ -128,7 +128,6 @@ class EventFile:
     >>> import tempfile
     >>> file = EventFile(tempfile.mkdtemp())
     >>> file.write(0, [scalar_value('loss', 0.5)])
-    >>> file.close()
     >>> file.log.path.name.startswith('events.out.tfevents.')
     True
     """
@@ -145,10 +144,6 @@ class EventFile:
             self.log.path.parent.mkdir(parents=True, exist_ok=True)
             self.log.write(record(double_field(1, time.time()) + bytes_field(3, b"brain.Event:2")))
         self.log.write(record(event(time.time(), step, values)))
-
-    def close(self) -> None:
-        """Close the file; a later write goes on with it."""
-        self.log.close()
 
     def get_state(self) -> dict[str, Any]:
         return {"name": self.log.path.name, **self.log.get_state()}

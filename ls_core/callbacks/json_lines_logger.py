@@ -33,7 +33,6 @@ class JSONLinesLogger(Triggered):
     >>> logger = JSONLinesLogger(path)
     >>> logger.on_train_begin()
     >>> logger.on_epoch_end(0, {'loss': 0.5, 'accuracy': float('nan')})
-    >>> logger.on_train_end()
     >>> print(path.read_text(), end='')
     {"epoch": 0, "loss": 0.5, "accuracy": "nan"}
     """
@@ -49,9 +48,6 @@ class JSONLinesLogger(Triggered):
     def act(self, epoch: int, batch: int | None, logs: Any) -> None:
         line = {"epoch": epoch, **({} if batch is None else {"batch": batch}), **{k: as_json(v) for k, v in logs.items()}}
         self.file.write(json.dumps(line, allow_nan=False).encode() + b"\n")
-
-    def on_train_end(self, logs: Any = None) -> None:
-        self.file.close()
 
     def get_state(self) -> dict[str, Any]:
         return {"trigger": super().get_state(), "file": self.file.get_state()}

@@ -8,65 +8,58 @@ from typing import Any
 
 
 class LogFile:
-    """Bytes appended one piece at a time; each is handed to the system at once.
+    """A file to which bytes are appended; it is open only while they are written, so a crash leaves it whole.
 
     ``append`` keeps what stands in the file already. After ``set_state`` all that was written behind the checkpoint's
     moment is cut off, since the resumed run writes it again.
 
-    Raises
-    ------
-    FileNotFoundError
-        ``begin``: the folder is missing.
+    >>> import tempfile
+    >>> log = LogFile(Path(tempfile.mkdtemp()) / 'log')
+    >>> log.write(b'one '); state = log.get_state(); log.write(b'two ')
+    >>> log.set_state(state); log.write(b'three'); log.path.read_bytes()
+    b'one three'
     """
 
     def __init__(self, path: Any, append: bool = False) -> None:
         self.path = Path(os.fspath(path))
         self.append = append
-        self._file: Any = None
-        self._size: int | None = None  # what a resumed run keeps
+        self.size: int | None = None  # after what this run has written; None before that
 
     def begin(self) -> None:
-        """A run begins; the file is opened with the first write, when it is known whether the run is resumed."""
-        self.close()
-        self._size = None
+        """A run begins.
+
+        Raises
+        ------
+        FileNotFoundError
+            The folder is missing.
+        """
+        self.size = None
         require_folder(self.path)
+
+    def is_empty(self) -> bool:
+        """Whether nothing will stand before the next write."""
+        if self.size is None:
+            return not self.append or not self.path.exists() or self.path.stat().st_size == 0
+        return self.size == 0
 
     def write(self, data: bytes) -> None:
         """Append ``data``."""
-        if self._file is None:
-            self._file = self._open()
-        self._file.write(data)
-        self._file.flush()
-
-    def _open(self) -> Any:
-        if self._size is not None and self.path.exists():
-            file = open(self.path, "r+b")  # noqa: SIM115 - closed by close
-            file.truncate(min(self._size, self.path.stat().st_size))
+        if self.size is None or not self.path.exists():
+            mode = "ab" if self.append else "wb"
+        else:
+            mode = "r+b"
+        with open(self.path, mode) as file:
+            if mode == "r+b":
+                file.truncate(min(self.size or 0, self.path.stat().st_size))
             file.seek(0, os.SEEK_END)
-            return file
-        return open(self.path, "ab" if self.append else "wb")
-
-    def is_empty(self) -> bool:
-        """Whether nothing stands in the file before the next write."""
-        if self._file is None and self._size is None and not self.append:
-            return True
-        if self._file is None and self._size is not None:
-            return self._size == 0
-        return not self.path.exists() or self.path.stat().st_size == 0
-
-    def close(self) -> None:
-        """Close the file; the next write opens it again, behind what it holds."""
-        if self._file is not None:
-            self._size = self._file.tell()
-            self._file.close()
-            self._file = None
+            file.write(data)
+            self.size = file.tell()
 
     def get_state(self) -> dict[str, Any]:
-        return {"size": self._size if self._file is None else self._file.tell()}
+        return {"size": self.size}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        self.close()
-        self._size = state["size"]
+        self.size = state["size"]
 
 
 def require_folder(path: Any) -> None:

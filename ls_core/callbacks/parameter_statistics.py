@@ -78,8 +78,6 @@ class ParameterStatistics(Callback):
 
     def on_train_end(self, logs: Any = None) -> None:
         self.model.gradient_watchers = tuple(watch for watch in self.model.gradient_watchers if watch != self._watch)
-        if self.file is not None:
-            self.file.close()
 
     def get_state(self) -> dict[str, Any]:
         return {"trigger": self.trigger.get_state(), "reports": self.reports, "file": None if self.file is None else self.file.get_state()}

@@ -99,12 +99,6 @@ class TensorBoard(Callback):
     def on_test_end(self, logs: Any = None) -> None:
         if self.model.optimizer is not None:
             self._write("validation", self.model.optimizer.iterations, "evaluation_{}_vs_iterations", logs)
-        if self.model.run is None:  # evaluate, which has no end of its own
-            self.files["validation"].close()
-
-    def on_train_end(self, logs: Any = None) -> None:
-        for file in self.files.values():
-            file.close()
 
     def get_state(self) -> dict[str, Any]:
         return {

@@ -1,0 +1,419 @@
+"""Runs that go on where their process was ended: the same bits, whatever the moment, and no file that can't be read."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ls_core
+import ls_optim
+from ls_core import FileError, Sequential, load_model
+from ls_core.callbacks import BackupAndRestore, Callback, CSVLogger, EarlyStopping, JSONLinesLogger, LearningRateScheduler, ModelCheckpoint
+from ls_core.data import ArrayDataset, BalancedSampler, BucketSampler, DataLoader, IterableDataset
+from ls_core.packing import pack, unpack
+from ls_core.tensorfile import TensorFile
+from ls_layers import LSTM, BatchNormalization, Dense, Dropout, Embedding, GaussianNoise, GlobalAveragePooling1D
+from ls_optim import SGD, Adam
+
+ROOT = Path(__file__).parent.parent
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+# --- SIGKILL ---------------------------------------------------------------------------------------------
+
+
+def start(folder: Path, save_freq: str, *more: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.resume_script", str(folder), save_freq, *more]
+    return subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(folder: Path, save_freq: str) -> tuple[bytes, bytes, str]:
+    """Let the run come to its end -> the model file, the log, the History's bits."""
+    out, errors = start(folder, save_freq).communicate(timeout=120)
+    assert not errors, errors
+    return (folder / "final.safetensors").read_bytes(), (folder / "log.csv").read_bytes(), out.splitlines()[-1]
+
+
+def check_files(folder: Path) -> None:
+    """Every checkpoint that is there can be read whole."""
+    for path in folder.glob("run.ckpt*"):
+        with TensorFile(path) as file:
+            ls_core.checkpoint.read_header(file)
+            for name in file.names():
+                file.read(name)
+        load_model(path)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[bytes, bytes, str]]:
+    return {freq: finish(tmp_path_factory.mktemp("whole"), freq) for freq in ("2", "epoch")}
+
+
+def kill_once(folder: Path, save_freq: str, chance: random.Random) -> None:
+    process = start(folder, save_freq)
+    assert process.stdout is not None
+    for _ in range(chance.randint(1, 60)):
+        if process.stdout.readline() != "step\n":
+            break
+    time.sleep(chance.random() * 0.02)
+    process.kill()
+    process.communicate()
+    check_files(folder)
+
+
+@pytest.mark.parametrize("seed", [*range(5), *(pytest.param(i, marks=pytest.mark.slow) for i in range(5, 20))])
+def test_sigkill_at_a_random_moment(seed: int, tmp_path: Path, uninterrupted: dict[str, Any]) -> None:
+    chance = random.Random(seed)
+    save_freq = "epoch" if seed % 4 == 3 else "2"
+    for _ in range(chance.randint(1, 3)):
+        kill_once(tmp_path, save_freq, chance)
+    assert finish(tmp_path, save_freq) == uninterrupted[save_freq]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["final.safetensors", "log.csv", "run.ckpt.best"]
+
+
+@pytest.mark.parametrize(
+    ("where", "count"), [("write_tensor_file", 1), ("write_tensor_file", 9), ("fsync", 7), ("replace", 6), ("replace", 11), ("link", 3)]
+)
+def test_sigkill_within_the_writing_of_a_checkpoint(where: str, count: int, tmp_path: Path, uninterrupted: dict[str, Any]) -> None:
+    process = start(tmp_path, "2", where, str(count))
+    process.communicate(timeout=120)
+    assert process.returncode == -9
+    check_files(tmp_path)
+    assert finish(tmp_path, "2") == uninterrupted["2"]
+
+
+# --- in one process --------------------------------------------------------------------------------------
+
+
+class Crash(Exception):
+    pass
+
+
+class CrashAt(Callback):
+    """Raise in place of the end of the n-th batch of the run."""
+
+    place = 4
+
+    def __init__(self, step: int) -> None:
+        super().__init__()
+        self.left = step
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.left -= 1
+        if not self.left:
+            raise Crash
+
+
+def rows(n: int = 50) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    y = np.arange(n) % 3
+    return rng.normal(size=(n, 6)) + np.eye(6)[y], y
+
+
+def small(optimizer: Any = None, **compiled: Any) -> Sequential:
+    model = Sequential([Dense(8, activation="relu"), Dropout(0.4), BatchNormalization(), Dense(3, activation="softmax")])
+    model.compile(**{"optimizer": optimizer or Adam(0.01), "loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"], **compiled})
+    return model
+
+
+def everything(model: Any, history: Any) -> list[Any]:
+    arrays = [*model.get_weights(), *(v for _, v in sorted(model.optimizer.get_state().items()))]
+    return [history.history, [array.tobytes() for array in arrays], ls_core.get_random_state()]
+
+
+def compare(tmp_path: Path, make: Any, data: Any, crash: int, freq: Any = 1, callbacks: Any = list, **options: Any) -> None:
+    """A run that crashes after ``crash`` steps and is started again ends as one that doesn't."""
+    options = {"epochs": 3, "verbose": 0, **options}
+
+    def run(*more: Callback) -> list[Any]:
+        ls_core.set_seed(7)
+        model = make()
+        x, *rest = data() if callable(data) else data
+        history = model.fit(x, *rest, callbacks=[*callbacks(), *more], **options)
+        return everything(model, history)
+
+    whole = run()
+    path = tmp_path / "run.ckpt"
+    with pytest.raises(Crash):
+        run(BackupAndRestore(path, save_freq=freq), CrashAt(crash))
+    assert path.exists()
+    assert run(BackupAndRestore(path, save_freq=freq)) == whole
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("crash", [1, 4, 5, 6, 10, 14])
+def test_any_step_of_an_epoch(crash: int, tmp_path: Path) -> None:
+    compare(tmp_path, small, rows(), crash, batch_size=8, validation_split=0.2)
+
+
+@pytest.mark.parametrize("freq", [3, "epoch"])
+def test_steps_behind_the_checkpoint_are_made_again(freq: Any, tmp_path: Path) -> None:
+    compare(tmp_path, small, rows(), 10, freq, batch_size=8, validation_data=rows(20), validation_freq=2)
+
+
+OPTIMIZERS = [name for name, thing in vars(ls_optim).items() if isinstance(thing, type) and thing is not ls_optim.Optimizer]
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer(name: str, tmp_path: Path) -> None:
+    compare(tmp_path, lambda: small(getattr(ls_optim, name)(0.01, use_ema=True, global_clipnorm=1.0)), rows(), 9, batch_size=8)
+
+
+@pytest.mark.parametrize("lazy", [True, False])
+@pytest.mark.parametrize("crash", [1, 2, 3, 5])
+def test_half_accumulated_row_gradients(crash: int, lazy: bool, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    data = rng.integers(0, 40, (24, 5)), rng.integers(0, 2, 24)
+
+    def make() -> Sequential:
+        model = Sequential([Embedding(40, 4), GlobalAveragePooling1D(), Dense(2, activation="softmax")])
+        model.compile(Adam(0.05, gradient_accumulation_steps=4, lazy_rows=lazy, global_clipnorm=0.1), "sparse_categorical_crossentropy")
+        return model
+
+    compare(tmp_path, make, data, crash, batch_size=4, epochs=2)
+
+
+def test_metrics_of_the_running_epoch(tmp_path: Path) -> None:
+    metrics = ls_core.metrics
+    x, y = rows()
+
+    def make() -> Sequential:
+        found = [metrics.CategoricalAccuracy(), metrics.AUC(), metrics.Precision(), metrics.F1Score(), metrics.MeanSquaredError()]
+        found += [metrics.MeanIoU(3, sparse_y_true=False, sparse_y_pred=False), metrics.R2Score(), metrics.RootMeanSquaredError()]
+        return small(loss="categorical_crossentropy", metrics=found, weighted_metrics=[metrics.CategoricalAccuracy(name="weighted")])
+
+    compare(tmp_path, make, (x, np.eye(3)[y]), 9, batch_size=8, sample_weight=np.linspace(0, 1, 50))
+
+
+def test_stateful_layers_schedules_and_callbacks(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    data = rng.normal(size=(24, 5, 2)).astype("float32"), rng.normal(size=(24, 1))
+
+    def make() -> Sequential:
+        model = Sequential([GaussianNoise(0.1), LSTM(3, stateful=True, dropout=0.2), Dense(1)])
+        model.compile(SGD(0.05, momentum=0.9), "mse")
+        return model
+
+    def callbacks() -> list[Callback]:
+        return [
+            EarlyStopping("loss", patience=1, min_delta=0.05, restore_best_weights=True),
+            LearningRateScheduler(lambda epoch, rate: rate * 0.7),
+            ls_core.callbacks.ReduceLROnPlateau("loss", patience=1, min_delta=0.5),
+            ls_core.callbacks.HyperparameterScheduler("gaussian_noise.stddev", lambda n: 0.1 / (n + 1)),
+            ls_core.callbacks.HyperparameterScheduler("optimizer.momentum", lambda n: 0.9 - 0.01 * n),
+        ]
+
+    for crash in (2, 5, 7):
+        compare(tmp_path, make, data, crash, callbacks=callbacks, batch_size=8, shuffle=False, epochs=6)
+
+
+def test_a_scheduled_batch_size(tmp_path: Path) -> None:
+    def callbacks() -> list[Callback]:
+        return [ls_core.callbacks.HyperparameterScheduler("batch_size", lambda step: 4 + step)]
+
+    compare(tmp_path, small, rows(), 6, callbacks=callbacks, batch_size=4)
+
+
+def test_moving_averages_that_are_swapped_in(tmp_path: Path) -> None:
+    def make() -> Sequential:
+        return small(Adam(0.02, use_ema=True, ema_momentum=0.8))
+
+    def callbacks() -> list[Callback]:
+        return [ls_core.callbacks.SwapEMAWeights(swap_on_epoch=True)]
+
+    for crash, freq in ((10, "epoch"), (9, 1)):
+        compare(tmp_path, make, rows(), crash, freq, callbacks=callbacks, batch_size=8, validation_split=0.2)
+
+
+# --- data ------------------------------------------------------------------------------------------------
+
+
+def loaders() -> dict[str, Any]:
+    x, y = rows()
+    data = ArrayDataset(x, y)
+
+    def samples() -> Any:
+        return iter(zip(x, y, strict=True))
+
+    class Noisy(ls_core.data.Dataset):
+        """Draws while a sample is made."""
+
+        def __len__(self) -> int:
+            return 50
+
+        def __getitem__(self, index: int) -> Any:
+            noise = ls_core.random_stream("augment").generator.normal(size=6)
+            return x[index] + noise * 0.1, y[index]
+
+    return {
+        "shuffled": lambda: DataLoader(data, 8, shuffle=True),
+        "own seed": lambda: DataLoader(data, 8, shuffle=True, seed=4),
+        "sampler": lambda: DataLoader(data, 8, sampler=BalancedSampler(y)),
+        "seeded sampler": lambda: DataLoader(data, 8, sampler=BalancedSampler(y, seed=1)),
+        "batch sampler": lambda: DataLoader(data, batch_sampler=BucketSampler(np.arange(50) % 7, 8, seed=2)),
+        "shuffle buffer": lambda: DataLoader(IterableDataset(samples, shuffle_buffer=20), 8),
+        "augmented": lambda: DataLoader(Noisy(), 8, shuffle=True),
+        "prefetched": lambda: DataLoader(Noisy(), 8, shuffle=True, prefetch=3),
+        "prefetched buffer": lambda: DataLoader(IterableDataset(samples, shuffle_buffer=20), 8, prefetch=2),
+    }
+
+
+@pytest.mark.parametrize("kind", loaders())
+@pytest.mark.parametrize("crash", [3, 7, 12])
+def test_loaders(kind: str, crash: int, tmp_path: Path) -> None:
+    compare(tmp_path, small, lambda: (loaders()[kind](),), crash, validation_data=DataLoader(ArrayDataset(*rows(20)), 8))
+
+
+def test_a_generator_is_run_through_again(tmp_path: Path) -> None:
+    def data() -> Any:
+        x, y = rows()
+        draw = ls_core.random_stream("mine").generator
+
+        def forever() -> Any:
+            while True:
+                part = draw.integers(0, 50, 8)
+                yield x[part], y[part]
+
+        return (forever(),)
+
+    for crash in (2, 5, 9):
+        compare(tmp_path, small, data, crash, steps_per_epoch=4)
+    compare(tmp_path, small, data, 6, "epoch", steps_per_epoch=4)
+
+
+# --- files -----------------------------------------------------------------------------------------------
+
+
+def test_logs_hold_each_epoch_once(tmp_path: Path) -> None:
+    def run(folder: Path, *more: Callback) -> None:
+        folder.mkdir(exist_ok=True)
+        ls_core.set_seed(0)
+        logs = [CSVLogger(folder / "log.csv"), JSONLinesLogger(folder / "log.jsonl", freq=3)]
+        names = ModelCheckpoint(folder / "{epoch:02d}-{batch:02d}-{loss:.3f}.safetensors", save_freq=4, keep_last=2)
+        small().fit(*rows(), batch_size=8, epochs=5, verbose=0, callbacks=[*logs, names, *more])
+
+    run(tmp_path / "whole")
+    for crash in (9, 8):
+        with pytest.raises(Crash):
+            run(tmp_path / "broken", BackupAndRestore(tmp_path / "run.ckpt", save_freq=5), CrashAt(crash))
+    run(tmp_path / "broken", BackupAndRestore(tmp_path / "run.ckpt", save_freq=5))
+    kept = {path.name: path.read_bytes() for path in (tmp_path / "whole").iterdir() if path.suffix != ".safetensors"}
+    assert {name: (tmp_path / "broken" / name).read_bytes() for name in kept} == kept
+    assert sorted(os.listdir(tmp_path / "broken")) == sorted(os.listdir(tmp_path / "whole"))
+
+
+def crashed(path: Path, crash: int = 9, **options: Any) -> None:
+    with pytest.raises(Crash):
+        small().fit(*rows(), batch_size=8, epochs=3, verbose=0, callbacks=[BackupAndRestore(path, 1, **options), CrashAt(crash)])
+
+
+def test_a_checkpoint_is_a_model_file(tmp_path: Path) -> None:
+    crashed(tmp_path / "run.ckpt")
+    model = load_model(tmp_path / "run.ckpt")
+    assert model.optimizer.iterations == 9
+    assert model.predict(rows()[0]).shape == (50, 3)
+    model.save(tmp_path / "model.safetensors")
+    with pytest.raises(FileError, match="no run"):
+        small().fit(*rows(), epochs=1, verbose=0, callbacks=[BackupAndRestore(tmp_path / "model.safetensors")])
+
+
+def test_the_last_n_and_the_best(tmp_path: Path) -> None:
+    path = tmp_path / "run.ckpt"
+    crashed(path, keep_last=3)
+    counts = [load_model(tmp_path / name).optimizer.iterations for name in ("run.ckpt", "run.ckpt.1", "run.ckpt.2")]
+    assert counts == [9, 8, 7]
+    assert len(os.listdir(tmp_path)) == 3
+    path.write_bytes(path.read_bytes()[:-7])
+    backup = BackupAndRestore(path, 1, keep_last=3, keep_best="loss", delete_checkpoint=False)
+    with pytest.warns(UserWarning, match="truncated.*checkpoint before"):
+        history = small().fit(*rows(), batch_size=8, epochs=3, verbose=0, callbacks=[backup])
+    assert history.epoch == [0, 1, 2]
+    assert sorted(os.listdir(tmp_path)) == ["run.ckpt", "run.ckpt.1", "run.ckpt.2", "run.ckpt.best"]
+
+
+def test_other_data_callbacks_or_models_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "run.ckpt"
+    crashed(path)
+    for message, x, size, more in (
+        ("50 rows in batches of 8.*40 in batches of 8", rows(40), 8, []),
+        ("batches of 8.*batches of 4", rows(), 4, []),
+        ("callbacks.*EarlyStopping", rows(), 8, [EarlyStopping("loss")]),
+    ):
+        with pytest.raises(ValueError, match=message):
+            small().fit(*x, batch_size=size, epochs=3, verbose=0, callbacks=[*more, BackupAndRestore(path, 1)])
+    wider = Sequential([Dense(9), Dropout(0.4), BatchNormalization(), Dense(3, activation="softmax")])
+    wider.compile("adam", "sparse_categorical_crossentropy")
+    with pytest.raises(FileError, match="shape"):
+        wider.fit(*rows(), verbose=0, callbacks=[BackupAndRestore(path)])
+    with pytest.raises(FileNotFoundError, match="mkdir"):
+        small().fit(*rows(), verbose=0, callbacks=[BackupAndRestore(tmp_path / "missing" / "run.ckpt")])
+
+
+def test_a_model_of_another_name_takes_the_run_over(tmp_path: Path) -> None:
+    ls_core.set_seed(0)
+    whole = small()
+    whole.fit(*rows(), batch_size=8, epochs=3, verbose=0)
+    ls_core.set_seed(0)
+    crashed(tmp_path / "run.ckpt")
+    other = small()
+    assert other.name != whole.name
+    other.fit(*rows(), batch_size=8, epochs=3, verbose=0, callbacks=[BackupAndRestore(tmp_path / "run.ckpt", 1)])
+    for a, b in zip(whole.get_weights(), other.get_weights(), strict=True):
+        assert a.tobytes() == b.tobytes()
+
+
+def test_a_flipped_bit_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "run.ckpt"
+    crashed(path)
+    raw = bytearray(path.read_bytes())
+    raw[-1000] ^= 1
+    path.write_bytes(raw)
+    with pytest.raises(FileError, match="corrupted: the checksum"):
+        small().fit(*rows(), batch_size=8, epochs=3, verbose=0, callbacks=[BackupAndRestore(path, 1)])
+
+
+def test_ctrl_c_keeps_the_checkpoint(tmp_path: Path) -> None:
+    class Press(Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            if self.model.run.epoch == 1 and batch == 2:
+                os.kill(os.getpid(), 2)
+
+    path = tmp_path / "run.ckpt"
+    ls_core.set_seed(0)
+    small().fit(*rows(), batch_size=8, epochs=3, verbose=0, callbacks=[Press(), BackupAndRestore(path, 1)])
+    assert path.exists()
+    ls_core.set_seed(0)
+    again = small()
+    assert again.fit(*rows(), batch_size=8, epochs=3, verbose=0, callbacks=[BackupAndRestore(path, 1)]).epoch == [0, 1, 2]
+    ls_core.set_seed(0)
+    whole = small()
+    whole.fit(*rows(), batch_size=8, epochs=3, verbose=0)
+    assert [w.tobytes() for w in again.get_weights()] == [w.tobytes() for w in whole.get_weights()]
+
+
+def test_packing_keeps_every_kind() -> None:
+    tensors: dict[str, np.ndarray] = {}
+    value = {
+        "none": None,
+        "numbers": [1, 2**100, -0.1, float("inf"), float("-inf"), True],
+        "arrays": {"a": np.arange(3, dtype="int8"), "scalar": np.float64(0.1), "0-d": np.array(2.5, "float32")},
+        "awkward": {"tensor": 1, "float": "x", "dict": []},
+    }
+    packed = pack(value, "top", tensors)
+    found = unpack(packed, tensors.__getitem__)
+    assert found["numbers"] == value["numbers"]
+    assert found["awkward"] == value["awkward"]
+    assert type(found["arrays"]["scalar"]) is np.float64
+    assert type(found["arrays"]["0-d"]) is np.ndarray
+    assert np.isnan(unpack(pack(float("nan"), "n", tensors), tensors.get))
+    for bad in ({1: 2}, {"a": object()}, np.array(["text"]), {"f": len}):
+        with pytest.raises(TypeError, match="no file of LS holds"):
+            pack(bad, "top", tensors)
