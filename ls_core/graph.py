@@ -94,7 +94,51 @@ def call_on_symbols(layer: Layer, inputs: tuple[Any, ...], options: dict[str, An
     return node.outputs if several else node.outputs[0]
 
 
-def shape_after(layer: Layer, shapes: Any, options: dict[str, Any]) -> Any:
-    """``layer.output_shape``, told of those call arguments that it names (``reverse``, ``return_attention_scores``)."""
-    named = inspect.signature(layer.output_shape).parameters
-    return layer.output_shape(shapes, **{k: v for k, v in options.items() if k in named})
+def nodes_between(inputs: list[Symbol], outputs: list[Symbol], model: Layer) -> list[Node]:
+    """The nodes from inputs to outputs, each after those that it reads."""
+    known = {id(s) for s in inputs}
+    order: list[Node] = []
+    done: set[int] = set()
+    stack: list[tuple[Symbol, bool]] = [(s, False) for s in reversed(outputs)]
+    while stack:
+        symbol, ready = stack.pop()
+        if id(symbol) in known:
+            continue
+        if symbol.node is None:
+            raise ValueError(f"{model}: an output depends on Input {symbol.name or symbol.shape!r}, which is not among the model's inputs")
+        if id(symbol.node) in done:
+            continue
+        if ready:
+            done.add(id(symbol.node))
+            order.append(symbol.node)
+        else:
+            stack.append((symbol, True))
+            stack.extend((s, False) for s in reversed(list(symbol.node.sources())))
+    return order
+
+
+def by_depth(nodes: list[Node], outputs: list[Symbol]) -> list[Layer]:
+    """The layers of ``nodes``, each once, in the order that Keras gives weights in.
+
+    A layer's depth is the longest way from it to an output; the deepest come first, and among equals the one that a
+    walk back from the outputs meets first.
+    """
+    depths: dict[int, int] = {}  # of nodes
+    of_layer: dict[int, int] = {}
+    for node in reversed(nodes):
+        depth = max(depths.get(id(node), 0), of_layer.get(id(node.layer), 0))
+        depths[id(node)] = of_layer[id(node.layer)] = depth
+        for source in node.sources():
+            if source.node is not None:
+                depths[id(source.node)] = max(depths.get(id(source.node), 0), depth + 1)
+    members = {id(node) for node in nodes}
+    met: dict[Layer, int] = {}
+    stack = list(reversed(outputs))
+    seen: set[int] = set()
+    while stack:
+        node_met = stack.pop().node
+        if node_met is not None and id(node_met) in members and id(node_met) not in seen:
+            seen.add(id(node_met))
+            met.setdefault(node_met.layer, len(met))
+            stack.extend(reversed(list(node_met.sources())))
+    return sorted(met, key=lambda layer: (-of_layer[id(layer)], met[layer]))

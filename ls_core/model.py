@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 from .errors import ShapeError
-from .graph import Input, Node, Symbol, shape_options
+from .graph import Input, Node, Symbol, by_depth, nodes_between, shape_options
 from .layer import Layer
 from .protocol import PenalizedCache, leaves
 from .random import count_name
@@ -62,14 +62,14 @@ class Model(Trainer, Layer):
     # --- the plan: numbered values, and one step per node ------------------------------------------
 
     def _plan_graph(self) -> None:
-        self._nodes = _in_order(self._symbols_out, self._symbols_in, self)
+        self._nodes = nodes_between(self._symbols_in, self._symbols_out, self)
         for symbol in self._symbols_in:
             self._slots[id(symbol)] = len(self._slots)
         for node in self._nodes:
             for symbol in node.outputs:
                 self._slots[id(symbol)] = len(self._slots)
-        for node in self._nodes:
-            self._adopt(node.layer)
+        for layer in by_depth(self._nodes, self._symbols_out):
+            self._adopt(layer)
         for node in self._nodes:  # built here, when the names and so the random streams are known
             shapes: Any = [s.shape for s in node.inputs]
             node.layer.ensure_built(shapes[0] if len(shapes) == 1 else shapes)
@@ -94,8 +94,8 @@ class Model(Trainer, Layer):
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers, each once, in the order of the graph."""
-        return list(dict.fromkeys(node.layer for node in self._nodes)) if self._nodes else list(self._sublayers)
+        """The layers, each once, in Keras' order: those farthest from the outputs first."""
+        return list(self._sublayers)
 
     def get_layer(self, name: str) -> Layer:
         """The layer called ``name``."""
@@ -313,26 +313,3 @@ def _write(value: Any, places: dict[int, list[int]]) -> Any:
     if isinstance(value, Symbol):
         return {"symbol": places[id(value)]}
     return [_write(v, places) for v in value] if isinstance(value, (list, tuple)) else serialize(value)
-
-
-def _in_order(outputs: list[Symbol], inputs: list[Symbol], model: Layer) -> list[Node]:
-    """The nodes between inputs and outputs, each after those that it reads."""
-    known = {id(s) for s in inputs}
-    order: list[Node] = []
-    done: set[int] = set()
-    stack: list[tuple[Symbol, bool]] = [(s, False) for s in reversed(outputs)]
-    while stack:
-        symbol, ready = stack.pop()
-        if id(symbol) in known:
-            continue
-        if symbol.node is None:
-            raise ValueError(f"{model}: an output depends on Input {symbol.name or symbol.shape!r}, which is not among the model's inputs")
-        if id(symbol.node) in done:
-            continue
-        if ready:
-            done.add(id(symbol.node))
-            order.append(symbol.node)
-        else:
-            stack.append((symbol, True))
-            stack.extend((s, False) for s in reversed(list(symbol.node.sources())))
-    return order

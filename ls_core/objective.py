@@ -84,7 +84,7 @@ class Objective:
     # --- one batch -------------------------------------------------------------------------------
 
     def value_and_grad(self, y: Any, y_pred: Any, weights: Any, masks: Any) -> tuple[list[Array], Array, Any]:
-        """-> each output's loss, their weighted sum, and the gradient in the form of ``y_pred``."""
+        """-> each output's own loss, their weighted sum, and the gradient in the form of ``y_pred``."""
         values: list[Array] = []
         gradients: list[Array] = []
         total = None
@@ -93,23 +93,23 @@ class Objective:
                 gradients.append(None)
                 continue
             value, gradient = output.loss_on_output.value_and_grad(target, predicted, weight, mask)
+            values.append(value)
             if output.weight != 1.0:
                 value, gradient = value * output.weight, gradient * output.weight
-            values.append(value)
             gradients.append(gradient)
             total = value if total is None else total + value
         return values, total, gradients if self.several else gradients[0]
 
     def values(self, y: Any, y_pred: Any, weights: Any, masks: Any) -> tuple[list[Array], Array]:
-        """-> each output's loss and their weighted sum, without gradients."""
+        """-> each output's own loss and their weighted sum, without gradients."""
         values, total = [], None
         for output, target, predicted, weight, mask in self._zip(y, y_pred, weights, masks):
             if output.loss is None:
                 continue
             value = output.loss_on_output(target, predicted, weight, mask)
+            values.append(value)
             if output.weight != 1.0:
                 value = value * output.weight
-            values.append(value)
             total = value if total is None else total + value
         return values, total
 

@@ -235,7 +235,7 @@ def test_several_outputs_with_losses_weights_and_metrics() -> None:
     y = {"kind": rng.integers(0, 3, 20), "value": rng.normal(size=(20, 1))}
     history = model.fit(x, y, epochs=3, validation_split=0.2, verbose=0).history
     assert {"loss", "kind_loss", "value_loss", "kind_accuracy", "val_loss", "val_kind_accuracy"} <= set(history)
-    np.testing.assert_allclose(history["loss"][0], history["kind_loss"][0] + history["value_loss"][0], rtol=1e-5)
+    np.testing.assert_allclose(history["loss"][0], history["kind_loss"][0] + 0.5 * history["value_loss"][0], rtol=1e-5)
     kinds, values = model.predict(x)
     assert kinds.shape == (20, 3)
     assert values.shape == (20, 1)

@@ -1,0 +1,150 @@
+"""Whole training runs against Keras 3: the same History, number for number, and the same weights at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import ls_core
+import ls_layers
+import ls_optim
+
+from . import keras_judge
+
+pytestmark = pytest.mark.judges
+
+BAR = 1e-8
+
+
+def both(build: Callable[[Any, Any, Any], Any]) -> tuple[Any, Any]:
+    """The same model in both libraries, from the same weights; ``build(layers, Model, Input)`` makes it."""
+    ls_core.set_floatx("float64")
+    theirs = build(keras.layers, keras.Model, keras.Input)
+    ours = build(ls_layers, ls_core.Model, ls_core.Input)
+    rng = np.random.default_rng(3)
+    weights = [w + 0.1 * rng.normal(size=w.shape) for w in theirs.get_weights()]
+    theirs.set_weights(weights)
+    ours.set_weights(weights)
+    return ours, theirs
+
+
+def compare(ours: Any, theirs: Any, x: Any, y: Any, **options: Any) -> None:
+    a = ours.fit(x, y, shuffle=False, verbose=0, **options).history
+    b = theirs.fit(x, y, shuffle=False, verbose=0, **options).history
+    assert set(a) == set(b)
+    for name, values in b.items():
+        error = np.abs(np.array(a[name]) - np.array(values)).max()
+        # Keras reports its running means in float32
+        assert error < 1e-6 * max(1.0, np.abs(values).max()), (name, a[name], values)
+    for mine, wanted in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        assert keras_judge.relative_error(mine, wanted) < BAR
+
+
+def mlp(layers: Any, Model: Any, Input: Any, **last: Any) -> Any:
+    x = Input((5,))
+    h = layers.Dense(7, activation="tanh", kernel_regularizer="l2")(x)
+    h = layers.LayerNormalization()(h)
+    return Model(x, layers.Dense(3, activation="softmax", **last)(h))
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam", "RMSprop", "AdamW", "Adagrad", "Nadam", "Lion"])
+@pytest.mark.parametrize("extra", [{}, {"class_weight": {0: 2.0, 1: 0.5, 2: 1.0}}, {"validation_split": 0.25}])
+def test_classifier(optimizer: str, extra: dict[str, Any], rng: np.random.Generator) -> None:
+    ours, theirs = both(mlp)
+    for model, package in ((ours, ls_optim), (theirs, keras.optimizers)):
+        model.compile(getattr(package, optimizer)(learning_rate=0.01), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    x, y = rng.normal(size=(24, 5)), rng.integers(0, 3, 24)
+    compare(ours, theirs, x, y, epochs=4, batch_size=7, **extra)
+
+
+@pytest.mark.parametrize("loss", ["mse", "mae", "huber", "log_cosh", "mean_squared_logarithmic_error", "poisson"])
+def test_regression_with_sample_weights(loss: str, rng: np.random.Generator) -> None:
+    def build(layers: Any, Model: Any, Input: Any) -> Any:
+        x = Input((4,))
+        return Model(x, layers.Dense(2, activation="softplus")(layers.Dense(6, activation="gelu")(x)))
+
+    ours, theirs = both(build)
+    for model, package in ((ours, ls_optim), (theirs, keras.optimizers)):
+        model.compile(package.SGD(learning_rate=0.05, momentum=0.9, nesterov=True), loss, weighted_metrics=["mse"])
+    x, y = rng.normal(size=(20, 4)), rng.uniform(0.1, 2, size=(20, 2))
+    compare(ours, theirs, x, y, epochs=3, batch_size=8, sample_weight=rng.uniform(0.5, 2, 20))
+
+
+def test_text_cnn_with_dense_embedding_updates(rng: np.random.Generator) -> None:
+    def build(layers: Any, Model: Any, Input: Any) -> Any:
+        x = Input((8,), dtype="int32")
+        h = layers.Conv1D(6, 3, padding="same")(layers.Embedding(30, 5)(x))
+        h = layers.Flatten()(layers.MaxPooling1D(2)(h))
+        return Model(x, layers.Dense(4, activation="softmax")(layers.Dense(5, activation="relu")(h)))
+
+    ours, theirs = both(build)
+    ours.compile(ls_optim.Adam(0.01, lazy_rows=False), "sparse_categorical_crossentropy")
+    theirs.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
+    compare(ours, theirs, rng.integers(0, 30, (20, 8)), rng.integers(0, 4, 20), epochs=4, batch_size=6)
+
+
+@pytest.mark.parametrize("recurrent", ["SimpleRNN", "LSTM", "GRU"])
+def test_masked_sequences(recurrent: str, rng: np.random.Generator) -> None:
+    def build(layers: Any, Model: Any, Input: Any) -> Any:
+        x = Input((6,), dtype="int32")
+        h = layers.Embedding(20, 4, mask_zero=True)(x)
+        return Model(x, layers.Dense(1, activation="sigmoid")(getattr(layers, recurrent)(5)(h)))
+
+    ours, theirs = both(build)
+    ours.compile(ls_optim.Adam(0.01, lazy_rows=False, clipnorm=0.5), "binary_crossentropy")
+    theirs.compile(keras.optimizers.Adam(0.01, clipnorm=0.5), "binary_crossentropy")
+    ids = rng.integers(1, 20, (12, 6))
+    ids[::2, 4:] = 0
+    compare(ours, theirs, ids, rng.integers(0, 2, (12, 1)), epochs=3, batch_size=4)
+
+
+def test_a_masked_loss_over_time(rng: np.random.Generator) -> None:
+    def build(layers: Any, Model: Any, Input: Any) -> Any:
+        x = Input((6,), dtype="int32")
+        h = layers.Embedding(20, 4, mask_zero=True)(x)
+        return Model(x, layers.Dense(3, activation="softmax")(layers.GRU(5, return_sequences=True)(h)))
+
+    ours, theirs = both(build)
+    for model, package in ((ours, ls_optim), (theirs, keras.optimizers)):
+        model.compile(package.SGD(0.1), "sparse_categorical_crossentropy")
+    ids = rng.integers(1, 20, (12, 6))
+    ids[::2, 4:] = 0
+    ours.optimizer.lazy_rows = False
+    compare(ours, theirs, ids, rng.integers(0, 3, (12, 6)), epochs=3, batch_size=4)
+
+
+def test_two_inputs_two_outputs_weighted(rng: np.random.Generator) -> None:
+    def build(layers: Any, Model: Any, Input: Any) -> Any:
+        a, b = Input((3,), name="a"), Input((2,), name="b")
+        shared = layers.Dense(4, activation="tanh")
+        joined = layers.Concatenate()([shared(a), layers.Dense(4)(b)])
+        kind = layers.Dense(3, activation="softmax", name="kind")(joined)
+        value = layers.Dense(1, name="value", activity_regularizer="l2")(layers.Add()([shared(a), layers.Dense(4)(joined)]))
+        return Model([a, b], [kind, value])
+
+    ours, theirs = both(build)
+    for model, package in ((ours, ls_optim), (theirs, keras.optimizers)):
+        model.compile(package.Adam(0.01), ["sparse_categorical_crossentropy", "mse"], loss_weights=[1.0, 0.3])
+    x = [rng.normal(size=(16, 3)), rng.normal(size=(16, 2))]
+    compare(ours, theirs, x, [rng.integers(0, 3, 16), rng.normal(size=(16, 1))], epochs=3, batch_size=5)
+
+
+def test_images_with_batch_normalisation(rng: np.random.Generator) -> None:
+    def build(layers: Any, Model: Any, Input: Any) -> Any:
+        x = Input((6, 6, 2))
+        h = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(4, 3, padding="same")(x)))
+        h = layers.GlobalAveragePooling2D()(layers.MaxPooling2D(2)(h))
+        return Model(x, layers.Dense(3, activation="softmax")(h))
+
+    ours, theirs = both(build)
+    for model in (ours, theirs):
+        weights = model.get_weights()
+        model.set_weights([np.abs(w) if i == 5 else w for i, w in enumerate(weights)])  # the moving variance
+    for model, package in ((ours, ls_optim), (theirs, keras.optimizers)):
+        model.compile(package.RMSprop(0.01), "categorical_crossentropy", metrics=["accuracy"])
+    x, y = rng.normal(size=(16, 6, 6, 2)), np.eye(3)[rng.integers(0, 3, 16)]
+    compare(ours, theirs, x, y, epochs=3, batch_size=8, validation_split=0.25)
