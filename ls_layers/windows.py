@@ -15,6 +15,7 @@ from typing import Any
 
 from ls_core.backend import get_xp
 from ls_core.errors import ShapeError
+from ls_core.kernel import kernel
 from ls_core.layer import Layer
 from ls_core.types import Array
 
@@ -48,6 +49,7 @@ def count_windows(lengths: Ints, sizes: Ints, strides: Ints, dilation: Ints, pad
     return tuple((L + sum(pad) - (size - 1) * d - 1) // stride + 1 for L, size, stride, d, pad in axes)
 
 
+@kernel
 def gather(large: Array, small: Ints, sizes: Ints, strides: Ints, dilation: Ints, before: Ints) -> Array:
     """What every window reads: (.., L.., C) -> (.., S.., K, C), zeros where it reads padding."""
     xp = get_xp(large)
@@ -61,6 +63,7 @@ def gather(large: Array, small: Ints, sizes: Ints, strides: Ints, dilation: Ints
     return columns
 
 
+@kernel
 def scatter(columns: Array, large: Ints, sizes: Ints, strides: Ints, dilation: Ints, before: Ints) -> Array:
     """The adjoint of ``gather``: each column is added where it was read, (.., S.., K, C) -> (.., L.., C)."""
     xp = get_xp(columns)

@@ -1,5 +1,6 @@
 """ls_optim: one optimiser per file, the update as a kernel; learning-rate schedules."""
 
+from ls_core.cuda import when_cupy_loads
 from ls_core.registry import register_module
 
 from . import schedules as schedules
@@ -19,3 +20,4 @@ from .rmsprop import RMSprop as RMSprop
 from .sgd import SGD as SGD
 
 register_module("optimizer", dict(globals()), Optimizer)
+when_cupy_loads("ls_optim.cuda")

@@ -1,0 +1,11 @@
+"""CUDA overrides of the layers' kernels, one family a file: a ``.cu`` source and the Python that launches it.
+
+They are imported and registered when the backend 'cupy' is loaded. docs/cuda.md tells how; ``ls_core.cuda`` does it.
+"""
+
+from ls_core.cuda import when_cupy_loads
+
+FAMILIES = ["activations", "attention", "batch_normalization", "depthwise", "embedding", "normalization", "pooling", "recurrent"]
+FAMILIES += ["softmax", "windows"]
+
+when_cupy_loads(*(f"{__name__}.{family}" for family in FAMILIES))

@@ -1,0 +1,70 @@
+"""Scaled dot-product attention on CUDA: products with cuBLAS, and scale, bias, causal mask, softmax and dropout in one launch.
+
+L leading axes (joined), H heads of the queries, G of keys and values, T queries, S keys.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ls_core.backend import get_xp
+from ls_core.cuda import Source, contiguous, override, team_grid
+from ls_core.types import Array
+
+from ...attention_core import group, scaled_dot_product_attention_backward, scaled_dot_product_attention_forward, ungroup
+
+SOURCE = Source(__file__, "attention.cu")
+
+
+def _bias_strides(xp: Any, bias: Array, shape: tuple[int, ...]) -> tuple[Array, list[int]]:
+    """``bias``, C-contiguous, and its steps in numbers along (L, H, T, S) of scores of ``shape``: 0 where it is broadcast."""
+    if bias is None:
+        return None, [0, 0, 0, 0]
+    bias = bias.reshape((1,) * (len(shape) - bias.ndim) + bias.shape)
+    lead = bias.shape[:-3]
+    if any(size != 1 for size in lead) and lead != shape[:-3]:  # one of several leading axes: no single step along L
+        bias = xp.broadcast_to(bias, (*shape[:-3], *bias.shape[-3:]))
+    (bias,) = contiguous(xp, bias)
+    sizes = (math.prod(bias.shape[:-3]), *bias.shape[-3:])
+    steps = [math.prod(sizes[i + 1 :]) for i in range(4)]
+    return bias, [0 if size == 1 else step for size, step in zip(sizes, steps, strict=True)]
+
+
+@override(scaled_dot_product_attention_forward)
+def attention_forward_cuda(
+    q: Array, k: Array, v: Array, bias: Array, scale: float, causal: bool, keep: Array, return_scores: bool
+) -> tuple[Array, Array, Any]:
+    xp = get_xp(q)
+    G, H = k.shape[-3], q.shape[-3]
+    (p,) = contiguous(xp, ungroup(group(q, G) @ k.swapaxes(-1, -2), H))  # (..., H, T, S), the scores so far
+    T, S = p.shape[-2:]
+    bias, strides = _bias_strides(xp, bias, p.shape)
+    (keep,) = contiguous(xp, keep)
+    kept = p if keep is None else xp.empty(p.shape, dtype=p.dtype)
+    rows = p.size // max(S, 1)
+    made = None if keep is None else kept
+    SOURCE.run(
+        "attention_softmax_forward",
+        p.dtype,
+        *team_grid(rows, S),
+        *(p, bias, *strides, keep, made, rows, H, T, S, float(scale), int(causal)),
+    )
+    y = ungroup(group(kept, G) @ v, H)  # (..., H, T, V)
+    return y, p if return_scores else None, (q, k, v, p, keep, scale)
+
+
+@override(scaled_dot_product_attention_backward)
+def attention_backward_cuda(dy: Array, dscores: Array, saved: Any) -> tuple[Array, Array, Array]:
+    xp = get_xp(dy)
+    q, k, v, p, keep, scale = saved
+    G, H, S = k.shape[-3], q.shape[-3], p.shape[-1]
+    kept = p if keep is None else p * keep  # (..., H, T, S)
+    dv = group(kept, G).swapaxes(-1, -2) @ group(dy, G)  # (..., G, S, V)
+    ds, dscores = contiguous(xp, ungroup(group(dy, G) @ v.swapaxes(-1, -2), H), dscores)  # (..., H, T, S)
+    rows = ds.size // max(S, 1)
+    SOURCE.run("attention_softmax_backward", ds.dtype, *team_grid(rows, S), ds, p, keep, dscores, rows, S, float(scale))
+    ds = group(ds, G)  # (..., G, HT/G, S)
+    dq = ungroup(ds @ k, H)  # (..., H, T, D)
+    dk = ds.swapaxes(-1, -2) @ group(q, G)  # (..., G, S, D)
+    return dq, dk, dv

@@ -1,0 +1,125 @@
+"""LSTM and GRU on CUDA: for each time step one product with cuBLAS and one launch for all gates.
+
+B batch, T time steps, I inputs, U units. What forward saves is what the references save.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ls_core.backend import get_xp
+from ls_core.cuda import SINGLE_AND_DOUBLE, Source, contiguous, each_grid, override
+from ls_core.types import Array
+
+from ...gru import gru_backward, gru_forward
+from ...lstm import lstm_backward, lstm_forward
+
+SOURCE = Source(__file__, "recurrent.cu")
+
+
+def _begin(x: Array, W: Array, U: Array, b: Array | None, mask: Array | None) -> tuple[Any, ...]:
+    """x time first (T, B, I), the gates' x W (T, B, GU) in one product, room for h U (B, GU), bias and mask as kernels take them."""
+    xp = get_xp(x)
+    B, T, I = x.shape
+    xt = xp.ascontiguousarray(x.transpose(1, 0, 2))
+    gates = (xt.reshape(T * B, I) @ W).reshape(T, B, U.shape[1])
+    return (xt, gates, xp.empty(gates.shape[1:], dtype=gates.dtype), *contiguous(xp, b, mask))
+
+
+@override(lstm_forward, types=SINGLE_AND_DOUBLE)
+def lstm_forward_cuda(
+    x: Array, h0: Array, c0: Array, W: Array, U: Array, b: Array | None, mask: Array | None
+) -> tuple[Array, Array, Array, Any]:
+    xp = get_xp(x)
+    (B, T, _), n = x.shape, U.shape[0]
+    xt, gates, product, b, mask = _begin(x, W, U, b, mask)
+    hs = xp.empty((T + 1, B, n), dtype=gates.dtype)
+    cs, tanh_c = xp.empty_like(hs), xp.empty_like(hs[1:])
+    hs[0], cs[0] = h0, c0
+    for t in range(T):
+        xp.matmul(hs[t], U, out=product)
+        SOURCE.run("lstm_step_forward", hs.dtype, *each_grid(B * n), gates, product, b, mask, hs, cs, tanh_c, t, B, n, T)
+    return hs[1:], hs[T], cs[T], (xt, gates, hs, cs, tanh_c)
+
+
+@override(lstm_backward, types=SINGLE_AND_DOUBLE)
+def lstm_backward_cuda(
+    dhT: Array,
+    dcT: Array,
+    dhs: Array | None,
+    saved: Any,
+    W: Array,
+    U: Array,
+    mask: Array | None,
+    has_bias: bool,
+    truncate: int | None,
+    input_gradient: bool,
+) -> tuple[Array, ...]:
+    xp = get_xp(dhT)
+    xt, gates, hs, cs, tanh_c = saved
+    (T, B, _), n = xt.shape, U.shape[0]
+    dhs, mask = contiguous(xp, dhs, mask)
+    product, dc = xp.array(dhT, order="C"), xp.array(dcT, order="C")  # copies: both are written to
+    held, dz = xp.zeros((B, n), dtype=dc.dtype), xp.empty(gates.shape, dtype=dc.dtype)
+    for t in reversed(range(T)):
+        SOURCE.run("lstm_step_backward", dz.dtype, *each_grid(B * n), gates, cs, tanh_c, mask, dhs, product, held, dc, dz, t, B, n, T)
+        xp.matmul(dz[t], U.T, out=product)
+        if truncate and t and t % truncate == 0:
+            for each in (product, held, dc):
+                each.fill(0)
+    dx, dW, dU, db = _products(xt, hs, dz, dz, W, input_gradient)
+    return dx, product + held, dc, dW, dU, db[0] if has_bias else None
+
+
+@override(gru_forward, types=SINGLE_AND_DOUBLE)
+def gru_forward_cuda(x: Array, h0: Array, W: Array, U: Array, b: Array | None, mask: Array | None) -> tuple[Array, Array, Any]:
+    xp = get_xp(x)
+    (B, T, _), n = x.shape, U.shape[0]
+    xt, gates, product, b, mask = _begin(x, W, U, b, mask)
+    hs = xp.empty((T + 1, B, n), dtype=gates.dtype)
+    qs = xp.empty_like(hs[1:])
+    hs[0] = h0
+    for t in range(T):
+        xp.matmul(hs[t], U, out=product)
+        SOURCE.run("gru_step_forward", hs.dtype, *each_grid(B * n), gates, product, b, mask, hs, qs, t, B, n, T)
+    return hs[1:], hs[T], (xt, gates, hs, qs)
+
+
+@override(gru_backward, types=SINGLE_AND_DOUBLE)
+def gru_backward_cuda(
+    dhT: Array,
+    dhs: Array | None,
+    saved: Any,
+    W: Array,
+    U: Array,
+    mask: Array | None,
+    has_bias: bool,
+    truncate: int | None,
+    input_gradient: bool,
+) -> tuple[Array, ...]:
+    xp = get_xp(dhT)
+    xt, gates, hs, qs = saved
+    (T, B, _), n = xt.shape, U.shape[0]
+    dhs, mask = contiguous(xp, dhs, mask)
+    product, held = xp.array(dhT, order="C"), xp.zeros((B, n), dtype=dhT.dtype)
+    dax = xp.empty(gates.shape, dtype=dhT.dtype)
+    dah = xp.empty_like(dax)
+    for t in reversed(range(T)):
+        SOURCE.run("gru_step_backward", dax.dtype, *each_grid(B * n), gates, hs, qs, mask, dhs, product, held, dax, dah, t, B, n, T)
+        xp.matmul(dah[t], U.T, out=product)
+        if truncate and t and t % truncate == 0:
+            for each in (product, held):
+                each.fill(0)
+    dx, dW, dU, db = _products(xt, hs, dax, dah, W, input_gradient)
+    return dx, product + held, dW, dU, xp.stack(db) if has_bias else None
+
+
+def _products(xt: Array, hs: Array, dax: Array, dah: Array, W: Array, input_gradient: bool) -> tuple[Array, ...]:
+    """All steps' rows in one product each, from the gradients of x W and of h U: dx, dW, dU, the sums of both."""
+    T, B, I = xt.shape
+    rows, columns = T * B, W.shape[1]
+    dax, dah = dax.reshape(rows, columns), dah.reshape(rows, columns)
+    dx = (dax @ W.T).reshape(T, B, I).transpose(1, 0, 2) if input_gradient else None  # (B, T, I)
+    dW = xt.reshape(rows, I).T @ dax  # (I, GU)
+    dU = hs[:-1].reshape(rows, hs.shape[2]).T @ dah  # (U, GU)
+    return dx, dW, dU, (dax.sum(axis=0), dah.sum(axis=0))  # (GU,) each
