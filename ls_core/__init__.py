@@ -11,7 +11,9 @@ from .layer import Layer
 from .model import Model
 from .parameter import Parameter, RowGradient
 from .random import get_random_state, random_stream, set_random_state, set_seed
+from .recompute import Recompute
 from .registry import register, register_serializable
+from .resume import assert_resumable
 from .sequential import Sequential
 from .version import __version__ as __version__
 
@@ -26,11 +28,13 @@ __all__ = [
     "NonFiniteError",
     "NotBuiltError",
     "Parameter",
+    "Recompute",
     "RowGradient",
     "Sequential",
     "ShapeError",
     "constraints",
     "cuda",
+    "assert_resumable",
     "callbacks",
     "current_backend",
     "floatx",
@@ -56,11 +60,12 @@ __all__ = [
 
 register("layer", "Sequential", Sequential)
 register("layer", "Model", Model, aliases=["Functional"])
+register("layer", "Recompute", Recompute)
 
 
 def __getattr__(name: str) -> object:
-    """losses, metrics, gradcheck, data and text are imported when they are first asked for."""
-    if name in ("losses", "metrics", "gradcheck", "data", "text", "testing"):
+    """losses, metrics, gradcheck, data, text, search and estimators are imported when they are first asked for."""
+    if name in ("losses", "metrics", "gradcheck", "data", "text", "testing", "search", "estimators"):
         import importlib
 
         return importlib.import_module(f"ls_core.{name}")

@@ -167,6 +167,8 @@ def first_reader(model: Any, i: int) -> Layer | None:
             if symbol in node.inputs:
                 return first_reader(node.layer, node.inputs.index(symbol))
         return None
+    if isinstance(getattr(model, "layer", None), Layer):  # a wrapper
+        return first_reader(model.layer, i)
     return model if isinstance(model, Layer) else None
 
 

@@ -119,6 +119,19 @@ def set_random_state(state: dict[str, Any], leave: Collection[str] = ()) -> None
             random_stream(name).generator.bit_generator.state = inner
 
 
+def stream_states(paths: Collection[str]) -> dict[str, Any]:
+    """The states of the streams that the layers at ``paths`` draw from."""
+    return {name: stream.generator.bit_generator.state for name, stream in _streams.items() if name.rpartition("/")[0] in paths}
+
+
+def set_stream_states(paths: Collection[str], states: dict[str, Any]) -> None:
+    """Return to what ``stream_states(paths)`` gave; a stream that had not begun then begins anew."""
+    for name in [name for name in _streams if name.rpartition("/")[0] in paths and name not in states]:
+        del _streams[name]
+    for name, inner in states.items():
+        random_stream(name).generator.bit_generator.state = inner
+
+
 @contextlib.contextmanager
 def same_random_numbers() -> Iterator[None]:
     """Inside, numbers are drawn as usual; afterwards the streams stand where they stood before."""

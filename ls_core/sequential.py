@@ -173,7 +173,7 @@ class Sequential(Trainer, Layer):
 
 def next_mask(layer: Layer, inputs: Any, mask: Any, cache: Cache) -> Any:
     """The mask of ``layer``'s output; a container has it in its cache already."""
-    if isinstance(layer, Trainer):
+    if isinstance(layer, Trainer) or cache.mask is not None:
         return cache.mask
     return layer.compute_mask(inputs, mask)
 
