@@ -3,6 +3,7 @@
 from ls_core.layer import Layer
 from ls_core.registry import register_module
 
+from . import accelerated as accelerated
 from . import activations as activations
 from .activation import Activation as Activation
 from .activity_regularization import ActivityRegularization as ActivityRegularization

@@ -1,0 +1,21 @@
+"""Faster overrides of the kernels, one file per family and tier; importing this package registers them.
+
+``FAMILY_numpy.py``: blocks that stay in the cache, spread over a pool of threads; always there. ``FAMILY_numba.py``: what
+Numba compiles (the extra 'fast'), registered where it is installed and ``LS_ACCELERATOR`` is not 0. Such a file imports
+the compiled code (``FAMILY_compiled.py``), and with it Numba, inside the override: at the first call, not when LS is
+imported. Compiled code is kept on disk for the next process.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+
+from . import batch_normalization_numpy as batch_normalization_numpy
+from . import convolution_numpy as convolution_numpy
+from . import cuda as cuda
+from . import pooling_numpy as pooling_numpy
+from . import relu_numpy as relu_numpy
+
+if os.environ.get("LS_ACCELERATOR", "1") != "0" and find_spec("numba") is not None:
+    pass

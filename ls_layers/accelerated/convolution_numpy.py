@@ -1,0 +1,147 @@
+"""Convolutions on NumPy: Winograd's way for 3 x 3, and otherwise the references over blocks of images.
+
+A reference gathers the columns of the whole batch, many times the input, and every pass over them goes to memory. A few
+images at a time their columns stay in the cache; the blocks run side by side, each product on one thread.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ls_core.types import Array
+
+from ..convolution import conv_backward, conv_forward
+from ..depthwise_convolution import depthwise_backward, depthwise_forward
+from ..transposed_convolution import conv_transpose_backward, conv_transpose_forward
+from ..windows import Ints, Pads, count_windows
+from . import winograd
+from .blocks import LEAST, in_blocks, sum_in_blocks, sum_rows
+
+
+def _large(x: Array, W: Array, outputs: Ints) -> bool:
+    """Whether blocks pay: real floats, and enough work."""
+    work = x.shape[0] * math.prod(outputs) * W.size
+    return x.dtype in (np.float32, np.float64) and x.dtype == W.dtype and work >= 16 * LEAST
+
+
+def _plain(W: Array) -> bool:
+    """Whether the kernel has one tap, so that there are no columns."""
+    return math.prod(W.shape[:-2]) == 1
+
+
+def _columns(x: Array, W: Array, outputs: Ints) -> int:
+    """Bytes of the columns of one image."""
+    taps = math.prod(W.shape[:-2])
+    return int(x.itemsize * taps * max(math.prod(outputs), math.prod(x.shape[1:-1])) * min(x.shape[-1], W.shape[-1]))
+
+
+@conv_forward.override("numpy")
+def conv_forward_blocks(x: Array, W: Array, b: Array | None, strides: Ints, dilation: Ints, pads: Pads, groups: int) -> Array:
+    outputs = count_windows(x.shape[1:-1], W.shape[:-2], strides, dilation, pads)
+    if not _large(x, W, outputs) or _plain(W):
+        return conv_forward.reference(x, W, b, strides, dilation, pads, groups)
+    if winograd.fits(x, W, strides, dilation, outputs, groups):
+        return winograd.forward(x, W, b, pads)
+    z = np.empty((x.shape[0], *outputs, W.shape[-1]), dtype=x.dtype)
+
+    def work(begin: int, end: int) -> None:
+        z[begin:end] = conv_forward.reference(x[begin:end], W, b, strides, dilation, pads, groups)
+
+    in_blocks(work, x.shape[0], _columns(x, W, outputs))
+    return z
+
+
+@conv_backward.override("numpy")
+def conv_backward_blocks(
+    dz: Array,
+    x: Array,
+    W: Array,
+    has_bias: bool,
+    strides: Ints,
+    dilation: Ints,
+    pads: Pads,
+    groups: int,
+    input_gradient: bool,
+) -> tuple[Array | None, Array, Array | None]:
+    outputs = dz.shape[1:-1]
+    geometry = (strides, dilation, pads, groups)
+    if not _large(x, W, outputs) or _plain(W):
+        return conv_backward.reference(dz, x, W, has_bias, *geometry, input_gradient)
+    if winograd.fits(x, W, strides, dilation, outputs, groups):
+        db = sum_in_blocks(lambda i, j: [sum_rows(dz[i:j])], len(dz), dz[0].nbytes)[0] if has_bias else None
+        dx = winograd.forward(dz, winograd.turned(W), None, winograd.turned_pads(pads)) if input_gradient else None
+        return dx, winograd.kernel_gradient(dz, x, pads), db
+    dx = np.empty(x.shape, dtype=dz.dtype) if input_gradient else None
+
+    def work(begin: int, end: int) -> list[Array | None]:
+        part, dW, db = conv_backward.reference(dz[begin:end], x[begin:end], W, has_bias, *geometry, input_gradient)
+        if dx is not None:
+            dx[begin:end] = part
+        return [dW, db]
+
+    return dx, *sum_in_blocks(work, x.shape[0], 2 * _columns(x, W, outputs))
+
+
+@conv_transpose_forward.override("numpy")
+def conv_transpose_forward_blocks(x: Array, W: Array, b: Array | None, strides: Ints, dilation: Ints, before: Ints, outputs: Ints) -> Array:
+    if not _large(x, W, x.shape[1:-1]):
+        return conv_transpose_forward.reference(x, W, b, strides, dilation, before, outputs)
+    z = np.empty((x.shape[0], *outputs, W.shape[-2]), dtype=x.dtype)
+
+    def work(begin: int, end: int) -> None:
+        z[begin:end] = conv_transpose_forward.reference(x[begin:end], W, b, strides, dilation, before, outputs)
+
+    in_blocks(work, x.shape[0], _columns(x, W, outputs))
+    return z
+
+
+@conv_transpose_backward.override("numpy")
+def conv_transpose_backward_blocks(
+    dz: Array, x: Array, W: Array, has_bias: bool, strides: Ints, dilation: Ints, before: Ints, input_gradient: bool
+) -> tuple[Array | None, Array, Array | None]:
+    geometry = (strides, dilation, before)
+    if not _large(x, W, x.shape[1:-1]):
+        return conv_transpose_backward.reference(dz, x, W, has_bias, *geometry, input_gradient)
+    dx = np.empty(x.shape, dtype=dz.dtype) if input_gradient else None
+
+    def work(begin: int, end: int) -> list[Array | None]:
+        part, dW, db = conv_transpose_backward.reference(dz[begin:end], x[begin:end], W, has_bias, *geometry, input_gradient)
+        if dx is not None:
+            dx[begin:end] = part
+        return [dW, db]
+
+    return dx, *sum_in_blocks(work, x.shape[0], _columns(x, W, dz.shape[1:-1]))
+
+
+@depthwise_forward.override("numpy")
+def depthwise_forward_blocks(x: Array, W: Array, b: Array | None, strides: Ints, dilation: Ints, pads: Pads) -> Array:
+    outputs = count_windows(x.shape[1:-1], W.shape[:-2], strides, dilation, pads)
+    if not _large(x, W, outputs):
+        return depthwise_forward.reference(x, W, b, strides, dilation, pads)
+    z = np.empty((x.shape[0], *outputs, W.shape[-2] * W.shape[-1]), dtype=x.dtype)
+
+    def work(begin: int, end: int) -> None:
+        z[begin:end] = depthwise_forward.reference(x[begin:end], W, b, strides, dilation, pads)
+
+    in_blocks(work, x.shape[0], 3 * W.shape[-1] * x[0].nbytes)
+    return z
+
+
+@depthwise_backward.override("numpy")
+def depthwise_backward_blocks(
+    dz: Array, x: Array, W: Array, has_bias: bool, strides: Ints, dilation: Ints, pads: Pads, input_gradient: bool
+) -> tuple[Array | None, Array, Array | None]:
+    geometry = (strides, dilation, pads)
+    if not _large(x, W, dz.shape[1:-1]):
+        return depthwise_backward.reference(dz, x, W, has_bias, *geometry, input_gradient)
+    dx = np.empty(x.shape, dtype=dz.dtype) if input_gradient else None
+
+    def work(begin: int, end: int) -> list[Array | None]:
+        part, dW, db = depthwise_backward.reference(dz[begin:end], x[begin:end], W, has_bias, *geometry, input_gradient)
+        if dx is not None:
+            dx[begin:end] = part
+        return [dW, db]
+
+    return dx, *sum_in_blocks(work, x.shape[0], 4 * W.shape[-1] * x[0].nbytes)

@@ -1,0 +1,68 @@
+"""Pooling and relu on NumPy: the references over blocks of images that stay in the cache, spread over the pool of threads."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ls_core.types import Array
+
+from ..pooling import average_pool_backward, average_pool_forward, max_pool_backward, max_pool_forward
+from ..windows import Ints, Pads, count_windows
+from .blocks import LEAST, in_blocks
+
+
+def _outputs(x_shape: Ints, sizes: Ints, strides: Ints, pads: Pads) -> Ints:
+    return count_windows(x_shape[1:-1], sizes, strides, (1,) * len(sizes), pads)
+
+
+@max_pool_forward.override("numpy")
+def max_pool_forward_blocks(x: Array, sizes: Ints, strides: Ints, pads: Pads) -> Array:
+    if x.size < LEAST:
+        return max_pool_forward.reference(x, sizes, strides, pads)
+    y = np.empty((x.shape[0], *_outputs(x.shape, sizes, strides, pads), x.shape[-1]), dtype=x.dtype)
+
+    def work(begin: int, end: int) -> None:
+        y[begin:end] = max_pool_forward.reference(x[begin:end], sizes, strides, pads)
+
+    in_blocks(work, x.shape[0], 2 * x[0].nbytes)
+    return y
+
+
+@max_pool_backward.override("numpy")
+def max_pool_backward_blocks(dy: Array, x: Array, y: Array, sizes: Ints, strides: Ints, pads: Pads) -> Array:
+    if x.size < LEAST:
+        return max_pool_backward.reference(dy, x, y, sizes, strides, pads)
+    dx = np.empty(x.shape, dtype=dy.dtype)
+
+    def work(begin: int, end: int) -> None:
+        dx[begin:end] = max_pool_backward.reference(dy[begin:end], x[begin:end], y[begin:end], sizes, strides, pads)
+
+    in_blocks(work, x.shape[0], 4 * x[0].nbytes)
+    return dx
+
+
+@average_pool_forward.override("numpy")
+def average_pool_forward_blocks(x: Array, sizes: Ints, strides: Ints, pads: Pads) -> tuple[Array, Array]:
+    if x.size < LEAST:
+        return average_pool_forward.reference(x, sizes, strides, pads)
+    y = np.empty((x.shape[0], *_outputs(x.shape, sizes, strides, pads), x.shape[-1]), dtype=x.dtype)
+    counts = {}
+
+    def work(begin: int, end: int) -> None:
+        y[begin:end], counts[begin] = average_pool_forward.reference(x[begin:end], sizes, strides, pads)
+
+    in_blocks(work, x.shape[0], 2 * x[0].nbytes)
+    return y, counts[0]
+
+
+@average_pool_backward.override("numpy")
+def average_pool_backward_blocks(dy: Array, count: Array, x_shape: Ints, sizes: Ints, strides: Ints, pads: Pads) -> Array:
+    dx = np.empty(x_shape, dtype=dy.dtype)
+    if dx.size < LEAST:
+        return average_pool_backward.reference(dy, count, x_shape, sizes, strides, pads)
+
+    def work(begin: int, end: int) -> None:
+        dx[begin:end] = average_pool_backward.reference(dy[begin:end], count, (end - begin, *x_shape[1:]), sizes, strides, pads)
+
+    in_blocks(work, x_shape[0], 2 * dx[0].nbytes)
+    return dx

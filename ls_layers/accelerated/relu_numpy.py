@@ -1,0 +1,40 @@
+"""relu on NumPy: large arrays in one part for each thread."""
+
+from __future__ import annotations
+
+from math import inf
+
+import numpy as np
+
+from ls_core.threads import run_blocks, split
+from ls_core.types import Array
+
+from ..activations.relu import relu_backward, relu_forward
+from .blocks import LEAST
+
+
+@relu_forward.override("numpy")
+def relu_forward_threads(x: Array) -> tuple[Array, Array]:
+    if x.dtype.kind != "f" or not x.flags.c_contiguous:
+        return relu_forward.reference(x)
+    y = np.empty_like(x)
+    given, made = x.reshape(-1), y.reshape(-1)
+    run_blocks(lambda i, j: given[i:j].clip(0.0, inf, out=made[i:j]), split(x.size, LEAST))
+    return y, y
+
+
+@relu_backward.override("numpy")
+def relu_backward_threads(dy: Array, y: Array) -> Array:
+    if not (dy.dtype == y.dtype and dy.flags.c_contiguous and y.flags.c_contiguous):
+        return relu_backward.reference(dy, y)
+    dx = np.empty_like(dy)
+    given, kept, made = dy.reshape(-1), y.reshape(-1), dx.reshape(-1)
+    most = LEAST // 4  # the comparison's result stays in the first-level cache
+
+    def part(begin: int, end: int) -> None:
+        for i in range(begin, end, most):
+            j = min(i + most, end)
+            np.multiply(given[i:j], kept[i:j] > 0, out=made[i:j])
+
+    run_blocks(part, split(dy.size, LEAST))
+    return dx
