@@ -32,7 +32,7 @@ help:
 
 .venv/judges: .venv/test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check keras
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check keras tensorboard wandb
 	@touch $@
 
 demo: .venv/base

@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from .callback import Callback
 
 
@@ -44,10 +46,9 @@ class LearningRateScheduler(Callback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         optimizer = self.model.optimizer
         rate = self.schedule(epoch, optimizer.learning_rate) if self._takes_rate else self.schedule(epoch)
-        try:
-            optimizer.learning_rate = float(rate)
-        except (TypeError, ValueError) as problem:
-            raise ValueError(f"LearningRateScheduler: the schedule returned {rate!r} for epoch {epoch}: {problem}") from problem
+        if not isinstance(rate, (int, float, np.number)):
+            raise ValueError(f"LearningRateScheduler: the schedule returned {rate!r} for epoch {epoch}, which is no number")
+        optimizer.learning_rate = float(rate)
         if self.verbose:
             print(f"epoch {epoch + 1}: the learning rate is {optimizer.learning_rate:g}")
 

@@ -66,7 +66,7 @@ class Monitor:
 
     def beats(self, value: float, than: float) -> bool:
         """Whether ``value`` is better than ``than`` by more than min_delta."""
-        return self.sign * (value - than) > self.min_delta
+        return value - self.min_delta > than if self.sign > 0 else value + self.min_delta < than
 
     def improves(self, value: float) -> bool:
         """Whether ``value`` is better than the best so far, which it then becomes."""
