@@ -1,0 +1,278 @@
+"""Rounds: a forward and its backward by their kernels alone, on random shapes, for one backend after the other.
+
+A round is a function of a ``Place``, which makes arrays; the same seed makes the same numbers on every backend, so what two
+backends return can be compared. test_cuda_sources.py runs them on the emulator, test_gpu.py on a GPU.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ls_core.backend import get_xp, to_device
+from ls_core.losses.sparse_categorical_crossentropy import (
+    sparse_categorical_crossentropy_logits_backward,
+    sparse_categorical_crossentropy_logits_forward,
+)
+from ls_core.parameter import RowGradient, put_rows, sum_rows, take_rows
+from ls_layers import activations
+from ls_layers.attention_core import scaled_dot_product_attention_backward, scaled_dot_product_attention_forward
+from ls_layers.batch_normalization import (
+    batch_normalization_backward,
+    batch_normalization_forward,
+    batch_normalization_inference_backward,
+    batch_normalization_inference_forward,
+)
+from ls_layers.depthwise_convolution import depthwise_backward, depthwise_forward
+from ls_layers.embedding import embedding_backward, embedding_forward
+from ls_layers.gru import gru_backward, gru_forward
+from ls_layers.layer_normalization import layer_normalization_backward, layer_normalization_forward
+from ls_layers.lstm import lstm_backward, lstm_forward
+from ls_layers.pooling import average_pool_backward, average_pool_forward, max_pool_backward, max_pool_forward
+from ls_layers.rms_normalization import rms_normalization_backward, rms_normalization_forward
+from ls_layers.windows import count_windows, gather, scatter
+from ls_optim.adam import adam_update
+from ls_optim.rmsprop import rmsprop_update
+from ls_optim.sgd import sgd_update
+
+ALL = ("float64", "float32", "float16")
+WIDE = ("float64", "float32")
+
+
+class Place:
+    """Makes arrays of one float type on one backend, from numbers that depend on the seed alone."""
+
+    def __init__(self, backend: str, dtype: str, seed: int) -> None:
+        self.backend, self.dtype, self.rng = backend, dtype, np.random.default_rng(seed)
+
+    def put(self, x: np.ndarray) -> Any:
+        return to_device(x, self.backend)
+
+    def size(self, low: int, high: int) -> int:
+        return int(self.rng.integers(low, high + 1))
+
+    def flip(self) -> bool:
+        return bool(self.rng.random() < 0.5)
+
+    def normal(self, *shape: int) -> Any:
+        return self.put(self.rng.normal(size=shape).astype(self.dtype))
+
+    def positive(self, *shape: int) -> Any:
+        return self.put(self.rng.uniform(0.5, 2.0, size=shape).astype(self.dtype))
+
+    def ids(self, count: int, high: int) -> Any:
+        return self.put(self.rng.integers(0, high, count))
+
+    def mask(self, *shape: int) -> Any:
+        return self.put(self.rng.random(shape) < 0.7)
+
+    def keep(self, *shape: int) -> Any:
+        return self.put((self.rng.random(shape) < 0.75).astype(self.dtype) * np.dtype(self.dtype).type(4 / 3))
+
+    def maybe(self, make: Callable[..., Any], *shape: int) -> Any:
+        """None half of the time; the numbers that follow are the same in both cases."""
+        made = make(*shape)
+        return made if self.flip() else None
+
+
+Round = Callable[[Place], list[Any]]
+ROUNDS: dict[str, tuple[Round, tuple[str, ...]]] = {}
+
+
+def round_of(*types: str) -> Callable[[Round], Round]:
+    def listed(function: Round) -> Round:
+        ROUNDS[function.__name__] = (function, types)
+        return function
+
+    return listed
+
+
+def _activation(name: str, **named: float) -> None:
+    both = getattr(activations, name)
+    back = {key: value for key, value in named.items() if name in ("elu", "celu", "leaky_relu")}
+
+    def run(at: Place) -> list[Any]:
+        shape = (at.size(1, 9), at.size(1, 700))
+        # On a grid that float16 holds: a kink is hit exactly or clearly missed.
+        y, saved = both.forward(at.put((at.rng.normal(size=shape) * 200).round().astype(at.dtype) / 64), **named)
+        return [y, both.backward(at.normal(*shape), saved, **back)]
+
+    ROUNDS[f"{name} {named or ''}".strip()] = (run, ALL)
+
+
+_PLAIN = """
+    celu elu exponential gelu gelu_tanh hard_shrink hard_sigmoid hard_silu hard_tanh leaky_relu log_sigmoid mish relu relu6 selu
+    sigmoid silu soft_shrink softplus softsign sparse_plus sparse_sigmoid squareplus tanh tanh_shrink threshold
+"""
+for _name in _PLAIN.split():
+    _activation(_name)
+_activation("elu", alpha=0.5)
+_activation("celu", alpha=2.0)
+_activation("leaky_relu", negative_slope=0.01)
+_activation("soft_shrink", threshold=0.25)
+_activation("squareplus", b=2.0)
+_activation("threshold", threshold=0.5, default_value=-1.0)
+
+
+@round_of(*ALL)
+def softmax(at: Place) -> list[Any]:
+    axis = at.size(-2, 1)
+    shape = (at.size(1, 12), at.size(1, 1500) if at.flip() else at.size(1, 40))
+    x, dy = at.normal(*shape), at.normal(*shape)
+    y, saved = activations.softmax.forward(x, axis)
+    log_y, log_saved = activations.log_softmax.forward(x, axis)
+    return [y, activations.softmax.backward(dy, saved, axis), log_y, activations.log_softmax.backward(dy, log_saved, axis)]
+
+
+@round_of(*WIDE)
+def crossentropy(at: Place) -> list[Any]:
+    N, C = at.size(1, 30), at.size(2, 1500) if at.flip() else at.size(2, 12)
+    losses, saved = sparse_categorical_crossentropy_logits_forward(at.ids(N, C), at.normal(N, C) * 3)
+    return [losses, sparse_categorical_crossentropy_logits_backward(at.positive(N), *saved)]
+
+
+@round_of(*WIDE)
+def layer_normalization(at: Place) -> list[Any]:
+    N, C = at.size(1, 150), at.size(1, 1400) if at.flip() else at.size(2, 70)
+    gamma, beta = at.maybe(at.normal, C), at.maybe(at.normal, C)
+    y, saved = layer_normalization_forward(at.normal(N, C) + 3, gamma, beta, 1e-3)
+    return [y, *layer_normalization_backward(at.normal(N, C), gamma, saved)]
+
+
+@round_of(*WIDE)
+def rms_normalization(at: Place) -> list[Any]:
+    B, T, C = at.size(1, 5), at.size(1, 30), at.size(1, 90)
+    scale = at.normal(C)
+    y, saved = rms_normalization_forward(at.normal(B, T, C), scale, 1e-6)
+    return [y, *rms_normalization_backward(at.normal(B, T, C), scale, saved)]
+
+
+@round_of(*WIDE)
+def batch_normalization(at: Place) -> list[Any]:
+    N, C = at.size(1, 400), at.size(1, 50)
+    gamma, beta = at.maybe(at.normal, C), at.maybe(at.normal, C)
+    x, dy = at.normal(N, C) * 2 + 5, at.normal(N, C)
+    y, mean, variance, saved = batch_normalization_forward(x, gamma, beta, 1e-3, None)
+    results = [y, mean, variance, *batch_normalization_backward(dy, gamma, saved)]
+    y, saved = batch_normalization_inference_forward(x, at.normal(C), at.positive(C), gamma, beta, 1e-3)
+    return [*results, y, *batch_normalization_inference_backward(dy, gamma, saved)]
+
+
+@round_of(*WIDE)
+def lstm(at: Place) -> list[Any]:
+    B, T, I, U = at.size(1, 5), at.size(1, 6), at.size(1, 5), at.size(1, 40)
+    W, U_, b, mask = at.normal(I, 4 * U), at.normal(U, 4 * U) * 0.3, at.maybe(at.normal, 4 * U), at.maybe(at.mask, B, T)
+    hs, h, c, saved = lstm_forward(at.normal(B, T, I), at.normal(B, U), at.normal(B, U), W, U_, b, mask)
+    dhs, truncate = at.maybe(at.normal, T, B, U), [None, 2][at.size(0, 1)]
+    grads = lstm_backward(at.normal(B, U), at.normal(B, U), dhs, saved, W, U_, mask, b is not None, truncate, True)
+    return [hs, h, c, *grads]
+
+
+@round_of(*WIDE)
+def gru(at: Place) -> list[Any]:
+    B, T, I, U = at.size(1, 5), at.size(1, 6), at.size(1, 5), at.size(1, 40)
+    W, U_, b, mask = at.normal(I, 3 * U), at.normal(U, 3 * U) * 0.3, at.maybe(at.normal, 2, 3 * U), at.maybe(at.mask, B, T)
+    hs, h, saved = gru_forward(at.normal(B, T, I), at.normal(B, U), W, U_, b, mask)
+    dhs, truncate = at.maybe(at.normal, T, B, U), [None, 2][at.size(0, 1)]
+    return [hs, h, *gru_backward(at.normal(B, U), dhs, saved, W, U_, mask, b is not None, truncate, True)]
+
+
+@round_of(*WIDE)
+def embedding(at: Place) -> list[Any]:
+    V, D, n = at.size(1, 30), at.size(1, 300), at.size(1, 70)
+    ids = at.ids(n, V)
+    table = at.normal(V, D)
+    y = embedding_forward(table, ids)
+    gradient = RowGradient(*embedding_backward(at.normal(n, D), ids), (V, D))
+    twice = gradient + RowGradient(*sum_rows(at.ids(n, V), at.normal(n, D)), (V, D))
+    added = table.copy()
+    gradient.add_to(added)
+    changed = table.copy()
+    put_rows(changed, gradient.rows, take_rows(table, gradient.rows) + gradient.values)
+    return [y, gradient.to_dense(), twice.to_dense(), added, changed]
+
+
+def _windows(at: Place, dilated: bool) -> tuple[Any, ...]:
+    """Lengths, outputs, sizes, strides, dilation and pads of one to three axes."""
+    rank = at.size(1, 3)
+    sizes = tuple(at.size(1, 3) for _ in range(rank))
+    strides = tuple(at.size(1, 3) for _ in range(rank))
+    dilation = tuple(at.size(1, 2) if dilated else 1 for _ in range(rank))
+    pads = tuple((at.size(0, size - 1), at.size(0, size - 1)) for size in sizes)
+    lengths = tuple((size - 1) * d + at.size(1, 5) for size, d in zip(sizes, dilation, strict=True))
+    return lengths, count_windows(lengths, sizes, strides, dilation, pads), sizes, strides, dilation, pads
+
+
+@round_of(*ALL)
+def windows(at: Place) -> list[Any]:
+    lengths, outputs, sizes, strides, dilation, pads = _windows(at, dilated=True)
+    lead, C = (at.size(1, 2), at.size(1, 2)), at.size(1, 40)
+    before = tuple(pad[0] for pad in pads)
+    results = [gather(at.normal(*lead, *lengths, C), outputs, sizes, strides, dilation, before)]
+    results.append(scatter(at.normal(*lead, *outputs, math.prod(sizes), C), lengths, sizes, strides, dilation, before))
+    back, zero = tuple(-d for d in dilation), tuple(-b for b in before)  # as the products before the windows want them
+    ones = (1,) * len(sizes)
+    results.append(gather(at.normal(*lead, *lengths, C), lengths, sizes, ones, back, zero))
+    results.append(scatter(at.normal(*lead, *lengths, math.prod(sizes), C), lengths, sizes, ones, back, zero))
+    return results
+
+
+@round_of(*ALL)
+def pooling(at: Place) -> list[Any]:
+    lengths, outputs, sizes, strides, _, pads = _windows(at, dilated=False)
+    B, C = at.size(1, 3), at.size(1, 40)
+    x, dy = at.normal(B, *lengths, C), at.normal(B, *outputs, C)
+    x = get_xp(x).round(x)  # many equal maxima
+    y = max_pool_forward(x, sizes, strides, pads)
+    average, count = average_pool_forward(x, sizes, strides, pads)
+    results = [y, max_pool_backward(dy, x, y, sizes, strides, pads), average, count]
+    return [*results, average_pool_backward(dy, count, x.shape, sizes, strides, pads)]
+
+
+@round_of(*WIDE)
+def depthwise(at: Place) -> list[Any]:
+    lengths, outputs, sizes, strides, dilation, pads = _windows(at, dilated=True)
+    B, C, M = at.size(1, 3), at.size(1, 20), at.size(1, 3)
+    W, b = at.normal(*sizes, C, M), at.maybe(at.normal, C * M)
+    x, dz = at.normal(B, *lengths, C), at.normal(B, *outputs, C * M)
+    z = depthwise_forward(x, W, b, strides, dilation, pads)
+    return [z, *depthwise_backward(dz, x, W, b is not None, strides, dilation, pads, True)]
+
+
+@round_of(*ALL)
+def attention(at: Place) -> list[Any]:
+    lead = tuple(at.size(1, 3) for _ in range(at.size(1, 2)))
+    G = at.size(1, 2)
+    H, T, S, D = G * at.size(1, 2), at.size(1, 9), at.size(1, 40), at.size(1, 6)
+    q, k, v = at.normal(*lead, H, T, D), at.normal(*lead, G, S, D), at.normal(*lead, G, S, D)
+    shape = [size if at.flip() else 1 for size in (*lead, H, T, S)]
+    bias, keep = at.maybe(at.normal, *shape), at.maybe(at.keep, *lead, H, T, S)
+    causal, scores = at.flip() and bias is None, at.flip()
+    y, p, saved = scaled_dot_product_attention_forward(q, k, v, bias, 0.4, causal, keep, scores)
+    dscores = at.normal(*lead, H, T, S) if scores else None
+    return [y, p, *scaled_dot_product_attention_backward(at.normal(*lead, H, T, D), dscores, saved)]
+
+
+@round_of(*WIDE)
+def updates(at: Place) -> list[Any]:
+    shape = (at.size(1, 40), at.size(1, 60))
+    results = []
+    for amsgrad in (False, True):
+        w, m, v, v_max = at.normal(*shape), at.normal(*shape), at.positive(*shape), at.positive(*shape)
+        adam_update(w, at.normal(*shape), m, v, v_max if amsgrad else None, 0.01, 0.9, 0.999, 1e-7, 3)
+        results += [w, m, v, v_max]
+    for momentum, nesterov in ((0.0, False), (0.9, False), (0.9, True)):
+        w, m = at.normal(*shape), at.normal(*shape)
+        sgd_update(w, at.normal(*shape), m if momentum else None, 0.1, momentum, nesterov)
+        results += [w, m]
+    for centered, momentum in ((False, 0.0), (True, 0.5)):
+        w, v, mean, m = at.normal(*shape), at.positive(*shape) + 1, at.positive(*shape) * 0.1, at.normal(*shape)
+        rmsprop_update(w, at.normal(*shape), v, mean if centered else None, m if momentum else None, 0.01, 0.9, momentum, 1e-7)
+        results += [w, v, mean, m]
+    return results
+
+
+CASES = [(name, dtype) for name, (_, types) in ROUNDS.items() for dtype in types]
