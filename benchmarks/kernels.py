@@ -1,0 +1,224 @@
+"""Every kernel that a layer, loss or optimiser runs: reference and overrides, forward and backward, by size.
+
+    python -m benchmarks.kernels                     # --only lstm --sizes medium large --json out.json --pictures folder
+
+Kernels are recorded while the layer runs, so each gets the arguments that it gets in training. A variant is one answer to
+the same call: the reference, the override for NumPy, what Numba compiles, and where a CUDA device is the reference and the
+override there. Every result is compared with the reference in float64 first. Figures on a device are of arrays that are there
+already; moving the arguments and the results is timed apart.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ls_core.backend import is_array, to_device, to_host, use_backend
+from ls_core.gradcheck.subject import leaves
+from ls_core.testing.tolerances import TOLERANCES
+
+from .clock import HOST, cuda_clock
+from .count import of_variant
+from .figure import Figure, Refused, difference, matches
+from .machine import has_cuda, tier, tiers
+from .measure import Subject, measure_in_turn
+from .record import Call, Fresh, compared, record, truth, work_of
+from .report import Report, milliseconds, options_of, parse, percent, spread, wanted
+from .subjects import SPECS, Spec
+
+COLUMNS = (
+    ("kernel", 60), ("size", 20), ("variant", 18), ("ms", 9), ("", 6), ("CPU ms", 9), ("device ms", 10), ("moving ms", 10),
+    ("GFLOP/s", 9), ("GB/s", 8), ("roofline", 10), ("ref. / it", 10),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Where calls run: a tier of overrides on a backend."""
+
+    name: str
+    tier: str
+    backend: str = "numpy"
+
+    @contextlib.contextmanager
+    def __call__(self) -> Iterator[None]:
+        with tier(self.tier), use_backend(self.backend):
+            yield
+
+
+def variants() -> list[Variant]:
+    """Those of this machine; the reference first."""
+    found = [Variant("reference" if name == "references" else name, name) for name in tiers()]
+    if has_cuda():
+        found += [Variant("CuPy reference", "references", "cupy"), Variant("CUDA", "numpy", "cupy")]
+    return found
+
+
+def transfer_seconds(call: Call) -> float:
+    """Moving a call's arguments to the device and its results back, the fastest of three."""
+    given = [to_host(leaf) for leaf in leaves(call.args) if is_array(leaf)]
+    made = [leaf for leaf in leaves(call.result) if is_array(leaf)]
+    best = float("inf")
+    for _ in range(3):
+        began = time.perf_counter()
+        for array in given:
+            to_device(array)
+        for array in made:
+            to_host(array)
+        best = min(best, time.perf_counter() - began)
+    return best
+
+
+def _layer_problem(found: list[Any], expected: list[Any]) -> str | None:
+    """What is wrong with a whole pass in a variant: this sees what a forward keeps for its backward."""
+    for i, (a, b) in enumerate(zip(found, expected, strict=True)):
+        error = difference(a, b)
+        if error > TOLERANCES.get(str(a.dtype), 0.0):
+            return f"array {i} of the whole pass (outputs, then gradients) differs from the reference's by {error:.1e}"
+    return None
+
+
+def subjects_of(spec: Spec, size: str, where: Sequence[Variant]) -> tuple[dict[tuple[str, str], list[Subject]], list[tuple[str, Refused]]]:
+    """The subjects by kernel and direction, and what was refused before it was timed."""
+    refused: list[tuple[str, Refused]] = []
+    found: dict[tuple[str, str], list[Subject]] = {}
+    references: dict[tuple[str, str], Any] = {}
+    expected_pass: list[Any] = []
+    for variant in where:
+        with variant():
+            pair = spec.prepare(spec.shapes[size])
+            calls = record(pair)
+            outcome = pair.outcome()
+        if variant.name == "reference":
+            references = {call.key: (truth(call), work_of(call, spec.shortcut)) for call in calls}
+            expected_pass = outcome
+        elif not (spec.draws and variant.backend != "numpy"):
+            problem = _layer_problem(outcome, expected_pass)
+            if problem:
+                refused.append((f"{spec.name} {size} {variant.name}", Refused("wrong", problem)))
+                continue
+        for call in calls:
+            known = found.setdefault(call.key, [])
+            same_backend = [s for s in known if s.labels["backend"] == variant.backend]
+            if call.key in references and not any(s.labels["function"] is call.function for s in same_backend):
+                known.append(_subject(spec, size, variant, call, *references[call.key]))
+    return found, refused
+
+
+def _subject(spec: Spec, size: str, variant: Variant, call: Call, expected: list[Any], work: Any) -> Subject:
+    on_device = variant.backend != "numpy"
+    if spec.draws and on_device:
+        expected = truth(call)
+    shape = " x ".join(map(str, spec.shapes[size]))
+    labels = {
+        "layer": spec.name,
+        "kernel": call.kernel.__name__,
+        "direction": call.direction,
+        "variant": variant.name,
+        "backend": variant.backend,
+        "size": size,
+        "shape": shape,
+        "elements": int(np.prod(spec.shapes[size])),
+        "function": call.function,
+    }
+    name = f"{spec.name} {call.kernel.__name__} {call.direction} {shape} {variant.name}"
+    compare = matches(expected, list)
+    clock = cuda_clock() if on_device else HOST
+    work = of_variant(work, call.args, call.result)
+    subject = Subject(name, call, lambda result: compare(compared(call.direction, result)), work, clock, around=variant, labels=labels)
+    if call.mutates:
+        fresh = Fresh(call)
+        subject.run, subject.prepare = fresh, fresh.prepare
+    return subject
+
+
+def measure_spec(report: Report, spec: Spec, size: str, where: Sequence[Variant], seconds: float) -> None:
+    """All kernels of one layer at one size: each one's variants take turns."""
+    found, refused = subjects_of(spec, size, where)
+    for name, refusal in refused:
+        report.add(name, refusal)
+    for subjects in found.values():
+        figures: list[Figure | Refused] = [Refused("not measured", "")] * len(subjects)
+        for backend, roof in (("numpy", "cpu"), ("cupy", "cuda")):  # a device in one turn, the host in another
+            here = [i for i, s in enumerate(subjects) if s.labels["backend"] == backend]
+            for i, figure in zip(here, measure_in_turn([subjects[i] for i in here], report.rooflines.get(roof), seconds), strict=True):
+                figures[i] = figure
+        first = figures[0]
+        for subject, figure in zip(subjects, figures, strict=True):
+            subject.labels.pop("function")
+            _report(report, subject, figure, first)
+
+
+def _report(report: Report, subject: Subject, figure: Figure | Refused, reference: Figure | Refused) -> None:
+    labels = subject.labels
+    if isinstance(figure, Refused):
+        report.add(subject.name, figure, **labels)
+        return
+    moving = None
+    if labels["backend"] != "numpy":
+        with use_backend(labels["backend"]):
+            moving = transfer_seconds(subject.run.call if isinstance(subject.run, Fresh) else subject.run)  # type: ignore[arg-type]
+        labels["transfer_ms"] = moving * 1e3
+    ratio = reference.median / figure.median if isinstance(reference, Figure) and reference is not figure else None
+    report.add(
+        subject.name, figure, f"{labels['layer']} {labels['kernel']}", labels["shape"], labels["variant"], milliseconds(figure.median),
+        spread(figure), milliseconds(figure.cpu), milliseconds(figure.device), milliseconds(moving), figure.gflops, figure.gbytes,
+        percent(figure.share), ratio,
+    )  # fmt: skip
+
+
+def crossovers(figures: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """For each kernel the smallest measured size from which the GPU wins at every size, its arrays there already or moved for it.
+
+    None: it never does. ``figures`` as in a file; kernels without a figure on a device are left out.
+    """
+    groups: dict[tuple[str, str, str], dict[int, dict[str, list[float]]]] = {}
+    for f in figures:
+        if "kernel" in f:
+            sizes = groups.setdefault((f["layer"], f["kernel"], f["direction"]), {})
+            times = sizes.setdefault(f["elements"], {"cpu": [], "gpu": [], "moved": []})
+            times["cpu" if f["backend"] == "numpy" else "gpu"].append(f["median_ms"])
+            if f["backend"] != "numpy":
+                times["moved"].append(f["median_ms"] + f["transfer_ms"])
+    found = []
+    for (layer, kernel, direction), sizes in groups.items():
+        both = {n: t for n, t in sorted(sizes.items()) if t["cpu"] and t["gpu"]}
+        if both:
+            row: dict[str, Any] = {"layer": layer, "kernel": kernel, "direction": direction}
+            for key, column in (("gpu", "resident"), ("moved", "with_transfer")):
+                wins = [n for n in both if all(min(t[key]) < min(t["cpu"]) for m, t in both.items() if m >= n)]
+                row[column] = min(wins, default=None)
+            found.append(row)
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = options_of(__doc__)
+    parser.add_argument("--sizes", nargs="+", choices=("tiny", "small", "medium", "large"), default=["small", "medium"])
+    parser.add_argument("--pictures", metavar="FOLDER", help="draw the roofline, and CPU against GPU by size")
+    options = parse(parser, arguments)
+    report = Report("kernels", options.threads, options.quick, COLUMNS)
+    report.heading()
+    for spec in SPECS:
+        if wanted(options.only, spec.name):
+            for size in ["tiny"] if options.quick else options.sizes:
+                measure_spec(report, spec, size, variants(), options.seconds)
+    rows = crossovers([figure.as_json() for figure in report.figures])
+    for row in rows:
+        print(f"{row['kernel']}: the GPU wins from {row['resident']} numbers, from {row['with_transfer']} where they must be moved")
+    status = report.finish(options.json, crossovers=rows)
+    if options.pictures:
+        from .pictures import draw_roofline, draw_sizes
+
+        draw_roofline(report, options.pictures)
+        draw_sizes([figure.as_json() for figure in report.figures], options.pictures)
+    return status
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,220 @@
+"""Times that can't lie: a figure is checked, warmed up, synchronised and below the roofline, or it is refused.
+
+    figure = measure(Subject("relu", run, verify=matches(expected)), roofline)
+
+What is timed is one call of ``run``. Its first result is verified before anything else happens, and so is the last one that
+was timed. Subjects that are measured together take turns, so that a slow moment of the machine meets all of them; each
+sample follows an untimed call, so that the caches hold what that subject left there.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ls_core.backend import backend_of, is_array
+from ls_core.gradcheck.subject import leaves
+
+from .clock import HOST, Clock
+from .figure import Figure, Refused, arrival, matches
+from .roofline import Roofline, Work
+
+MARGIN = 1.05  # how far above the roofline a figure may lie: the roofline is a measurement too
+SAMPLE = 4e-4  # seconds that one sample lasts at least; short calls are repeated
+
+
+@dataclass
+class Subject:
+    """Something to time: ``run`` makes one call; ``verify`` says what is wrong with its result, or None."""
+
+    name: str
+    run: Callable[[], Any]
+    verify: Callable[[Any], str | None]
+    work: Work | None = None
+    clock: Clock = HOST
+    wait: Callable[[Any], Any] = arrival  # brings some of the result to the host, which can't happen before it is there
+    around: Callable[[], AbstractContextManager[Any]] = nullcontext  # what must be switched on while it runs
+    prepare: Callable[[int], None] = lambda calls: None  # before so many calls, untimed
+    labels: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class _Sample:
+    wall: float
+    cpu: float
+    launch: float
+    device: float | None
+    missed: float  # how much longer the result took to arrive after the clock stopped than a second time
+
+
+def _sample(subject: Subject, calls: int) -> tuple[_Sample, Any]:
+    clock = subject.clock
+    subject.prepare(calls + 1)
+    subject.run()
+    clock.synchronize()
+    mark = clock.event() if clock.event else None
+    cpu, began = time.process_time(), time.perf_counter()
+    for _ in range(calls):
+        result = subject.run()
+    launched = time.perf_counter()
+    end_mark = clock.event() if clock.event else None
+    clock.synchronize()
+    ended, cpu_ended = time.perf_counter(), time.process_time()
+    subject.wait(result)
+    arrived = time.perf_counter()
+    subject.wait(result)
+    missed = (arrived - ended) - (time.perf_counter() - arrived)
+    device = clock.elapsed(mark, end_mark) / calls if clock.elapsed else None
+    return _Sample((ended - began) / calls, (cpu_ended - cpu) / calls, (launched - began) / calls, device, missed), result
+
+
+def _check_settled(walls: Sequence[float]) -> None:
+    """Raise where the first half of the samples was clearly slower than the second: something was still warming up."""
+    half = len(walls) // 2
+    early, late = np.sort(walls[:half]), np.sort(walls[half:])
+    if np.quantile(early, 0.25) > 1.1 * np.quantile(late, 0.75):
+        raise Refused("not warmed up", f"{np.median(early) * 1e3:.3g} ms at first, {np.median(late) * 1e3:.3g} ms later")
+
+
+def _check_synchronised(subject: Subject, calls: int, samples: Sequence[_Sample], result: Any) -> None:
+    on_device = [backend_of(leaf).name for leaf in leaves(result) if is_array(leaf) and backend_of(leaf).name != "numpy"]
+    if on_device and subject.clock.event is None:
+        raise Refused("unsynchronised", f"the result lives on {on_device[0]!r}, and the clock can't see that device's work")
+    wall = np.median([s.wall for s in samples])
+    missed = np.quantile([s.missed for s in samples], 0.25)  # work that runs on does so in every sample; a busy machine in some
+    if missed > max(0.1 * wall * calls, 2e-5):
+        raise Refused("unsynchronised", f"{missed * 1e3:.3g} ms of work ran on after the clock had stopped at {wall * calls * 1e3:.3g} ms")
+    if samples[0].device is not None:
+        device = np.median([s.device for s in samples])
+        if device > MARGIN * wall + 1e-5:
+            raise Refused("unsynchronised", f"the device worked {device * 1e3:.3g} ms, the clock saw {wall * 1e3:.3g} ms")
+
+
+def _share(subject: Subject, roofline: Roofline | None, seconds: float) -> tuple[float | None, str | None]:
+    """(share of the roofline, what bounds); raises above it."""
+    if roofline is None or subject.work is None:
+        return None, None
+    least = roofline.seconds(subject.work, with_shortcuts=True)
+    if least > MARGIN * seconds:
+        raise Refused(
+            "above the roofline",
+            f"{seconds * 1e3:.3g} ms, and this machine needs {least * 1e3:.3g} ms at least ({roofline.describe(subject.work)})",
+        )
+    return roofline.seconds(subject.work) / seconds, roofline.bound(subject.work)
+
+
+def _figure(subject: Subject, first: float, calls: int, samples: list[_Sample], result: Any, roofline: Roofline | None) -> Figure:
+    walls = [s.wall for s in samples]
+    _check_settled(walls)
+    _check_synchronised(subject, calls, samples, result)
+    with subject.around():
+        problem = subject.verify(result)
+    if problem:
+        raise Refused("wrong", f"after {len(samples) * calls} calls {problem}")
+    p10, median, p90 = (float(q) for q in np.quantile(walls, (0.1, 0.5, 0.9)))
+    busy = median if samples[0].device is None else float(np.median([s.device for s in samples]))
+    share, bound = _share(subject, roofline, busy)
+    cpu, launch = (float(np.median([getattr(s, name) for s in samples])) for name in ("cpu", "launch"))
+    device = None if samples[0].device is None else busy
+    return Figure(
+        subject.name, median, p10, p90, cpu, launch, device, first, len(samples), calls, subject.work, share, bound, subject.labels
+    )
+
+
+def _begin(subject: Subject, warm_up: int, seconds: float) -> tuple[float, int]:
+    """Verify the first call and warm up: (its seconds, calls for a sample)."""
+    subject.prepare(1)
+    began = time.perf_counter()
+    result = subject.run()
+    subject.clock.synchronize()
+    first = time.perf_counter() - began
+    problem = subject.verify(result)
+    if problem:
+        raise Refused("wrong", problem)
+    if warm_up < 1:
+        raise Refused("not warmed up", "no warm-up call was asked for")
+    spent, done, end = 0.0, 0, time.perf_counter() + 0.2 * seconds
+    while done < warm_up or (time.perf_counter() < end and done < 1000):
+        subject.prepare(1)
+        began = time.perf_counter()
+        subject.wait(subject.run())
+        spent += time.perf_counter() - began
+        done += 1
+    return first, max(1, min(1000, round(SAMPLE * done / max(spent, 1e-9))))
+
+
+def measure_in_turn(
+    subjects: Sequence[Subject], roofline: Roofline | None = None, seconds: float = 0.3, warm_up: int = 3, least: int = 10, tries: int = 3
+) -> list[Figure | Refused]:
+    """A Figure for each subject, or why there is none; ``seconds`` is the time for each, ``least`` the fewest samples.
+
+    Where a figure is not warmed up, or above the roofline, all is taken again (``tries`` times at most), the roofline too.
+    """
+    found: list[Figure | Refused] = [Refused("not measured", s.name) for s in subjects]
+    ready: dict[int, tuple[float, int]] = {}
+    for i, subject in enumerate(subjects):
+        try:
+            with subject.around():
+                ready[i] = _begin(subject, warm_up, seconds)
+        except Refused as refusal:
+            found[i] = refusal
+        except Exception as problem:
+            found[i] = Refused("failed", f"{type(problem).__name__}: {problem}")
+    waiting = list(ready)
+    for attempt in range(tries):
+        taken: dict[int, list[_Sample]] = {i: [] for i in waiting}
+        results: dict[int, Any] = {}
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            end = time.perf_counter() + seconds * len(waiting)
+            while waiting and (len(taken[waiting[0]]) < least or (time.perf_counter() < end and len(taken[waiting[0]]) < 1000)):
+                for i in waiting:
+                    results[i] = None  # so that its memory can be used again, as in a program's loop
+                    with subjects[i].around():
+                        sample, results[i] = _sample(subjects[i], ready[i][1])
+                    taken[i].append(sample)
+        finally:
+            if collecting:
+                gc.enable()
+        again = []
+        for i in waiting:
+            try:
+                found[i] = _figure(subjects[i], *ready[i], taken[i], results[i], roofline)
+            except Refused as refusal:
+                found[i] = refusal
+                if refusal.reason in ("not warmed up", "above the roofline"):
+                    again.append(i)
+        waiting = again
+        if not waiting:
+            break
+        if roofline is not None and attempt + 1 < tries and any(_above(found[i]) for i in waiting):
+            roofline.again()
+    return found
+
+
+def _above(figure: Figure | Refused) -> bool:
+    return isinstance(figure, Refused) and figure.reason == "above the roofline"
+
+
+def measure(subject: Subject, roofline: Roofline | None = None, **how: Any) -> Figure:
+    """The Figure of one subject.
+
+    Raises
+    ------
+    Refused
+        It is wrong, not warmed up, unsynchronised or above the roofline.
+    """
+    (found,) = measure_in_turn([subject], roofline, **how)
+    if isinstance(found, Refused):
+        raise found
+    return found
+
+
+__all__ = ["Figure", "Refused", "Subject", "matches", "measure", "measure_in_turn"]

@@ -1,0 +1,138 @@
+"""What the commands share: their options, the table that they print, and the file that they write."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .figure import Figure, Refused
+from .machine import cores, has_cuda, load, machine, use_threads
+from .roofline import Roofline, cuda_roofline, host_roofline
+
+FORMAT = "ls-benchmarks 1"
+
+
+def options_of(description: str | None, seconds: float = 0.3) -> argparse.ArgumentParser:
+    """A parser with the options that every command has."""
+    parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
+    parser.add_argument("--only", metavar="TEXT", help="what has this in its name, whatever the case")
+    parser.add_argument("--threads", type=int, default=min(2, cores()), help="for BLAS, LS and peers alike (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=seconds, help="for each figure (default: %(default)s)")
+    parser.add_argument("--json", metavar="FILE", help="write the figures here")
+    parser.add_argument("--quick", action="store_true", help="small sizes and few samples: shows that it runs, measures nothing")
+    return parser
+
+
+def parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options; as a program, start again where the threads are not the wanted ones."""
+    options = parser.parse_args(arguments)
+    if arguments is None:
+        use_threads(options.threads)
+    if options.quick:
+        options.seconds = min(options.seconds, 0.02)
+    return options
+
+
+def wanted(only: str | None, *names: str) -> bool:
+    """Whether one of the names has ``only`` in it."""
+    return not only or any(only.lower() in name.lower() for name in names)
+
+
+class Report:
+    """Prints figures as they come, keeps them, and writes the file."""
+
+    def __init__(self, command: str, threads: int, quick: bool, columns: Sequence[tuple[str, int]], rooflines: bool = True) -> None:
+        self.columns = columns
+        self.figures: list[Figure] = []
+        self.refused: list[dict[str, Any]] = []
+        self.rooflines: dict[str, Roofline] = {}
+        self.threads = threads
+        self.head: dict[str, Any] = {
+            "format": FORMAT,
+            "command": " ".join([f"python -m benchmarks.{command}", *sys.argv[1:]]),
+            "machine": machine(threads),
+        }
+        m = self.head["machine"]
+        blas = m["blas"]
+        setting = f", OPENBLAS_CORETYPE={blas['OPENBLAS_CORETYPE']}" if blas["OPENBLAS_CORETYPE"] else ""
+        print(f"{m['processor']}, {m['cores']} cores, {threads} threads; {blas['name']}, {blas['kernels'] or 'unknown'} kernels{setting}")
+        busy = load()
+        if busy is not None and busy > 0.5 * m["cores"]:
+            print(f"this machine is busy (load {busy:.1f} on {m['cores']} cores): the figures are too")
+        if rooflines:
+            self.measure_rooflines(quick)
+
+    def measure_rooflines(self, quick: bool) -> None:
+        """The processor's, and the device's where one answers."""
+        self.rooflines["cpu"] = host_roofline(self.threads, quick)
+        if has_cuda():
+            from .clock import cuda_clock
+
+            self.rooflines["cuda"] = cuda_roofline(cuda_clock(), quick)
+        for roofline in self.rooflines.values():
+            peaks = ", ".join(f"{v * 1e-9:.0f} GFLOP/s {k}" for k, v in roofline.peak.items())
+            print(f"roofline of {roofline.device}, {roofline.threads} threads: {peaks}; copies {roofline.copy * 1e-9:.1f} GB/s")
+
+    def heading(self) -> None:
+        """The line above the table."""
+        print("".join(name.ljust(width) if i == 0 else name.rjust(width) for i, (name, width) in enumerate(self.columns)), flush=True)
+
+    def row(self, *cells: Any) -> None:
+        """A line of the table; numbers with three digits, None as nothing."""
+        texts = [_text(cell) for cell in cells]
+        line = "".join(t.ljust(w) if i == 0 else t.rjust(w) for i, (t, (_, w)) in enumerate(zip(texts, self.columns, strict=False)))
+        print(line.rstrip(), flush=True)
+
+    def add(self, name: str, found: Figure | Refused, *cells: Any, **labels: Any) -> None:
+        """Keep a figure and print its row, or print why there is none."""
+        if isinstance(found, Refused):
+            self.refused.append({"name": name, **labels, "reason": found.reason, "why": str(found)})
+            print(f"{name}: refused, {found}", flush=True)
+        else:
+            self.figures.append(found)
+            self.row(*cells)
+
+    def finish(self, path: str | None, **more: Any) -> int:
+        """Write the file; the exit status is 1 where something was refused."""
+        for figure in self.figures:  # a roofline may have been measured again since
+            roofline = self.rooflines.get("cpu" if figure.device is None else "cuda")
+            if roofline is not None and figure.work is not None:
+                figure.share = roofline.seconds(figure.work) / (figure.device or figure.median)
+        if path:
+            content = {
+                **self.head,
+                "load_at_the_end": load(),
+                "rooflines": {name: r.as_json() for name, r in self.rooflines.items()},
+                "figures": [figure.as_json() for figure in self.figures],
+                "refused": self.refused,
+                **more,
+            }
+            Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        if self.refused:
+            print(f"{len(self.refused)} figures were refused")
+        return 1 if self.refused else 0
+
+
+def _text(cell: Any) -> str:
+    if cell is None:
+        return ""
+    return f"{cell:#.3g}".rstrip(".") if isinstance(cell, float) else str(cell)
+
+
+def spread(figure: Figure) -> str:
+    """Half of p10 to p90, relative to the median."""
+    return f"±{(figure.p90 - figure.p10) / 2 / figure.median:.0%}"
+
+
+def milliseconds(seconds: float | None) -> float | None:
+    """For a cell."""
+    return None if seconds is None else seconds * 1e3
+
+
+def percent(share: float | None) -> str | None:
+    """For a cell."""
+    return None if share is None else f"{share:.0%}"

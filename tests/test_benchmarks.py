@@ -1,0 +1,324 @@
+"""The benchmarks can't lie: what is wrong, cold, unsynchronised or above the roofline is refused; operations are counted right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.clock import Clock
+from benchmarks.count import count, held, of_variant
+from benchmarks.figure import Refused, difference, matches
+from benchmarks.machine import tier
+from benchmarks.measure import Subject, measure, measure_in_turn
+from benchmarks.record import Fresh, compared, record, work_of
+from benchmarks.roofline import Roofline, Work, host_roofline
+from benchmarks.subjects import SPECS
+from ls_core.kernel import KERNELS
+from ls_core.testing.standin import STANDIN
+from ls_layers.activations.softmax import softmax_forward
+from ls_layers.convolution import conv_backward, conv_forward
+from ls_layers.dense import dense_backward, dense_forward
+from ls_layers.embedding import embedding_forward
+from ls_layers.layer_normalization import layer_normalization_forward
+from ls_layers.lstm import lstm_forward
+from ls_optim.adam import adam_update
+
+QUICK: dict[str, Any] = {"seconds": 0.01, "least": 10}
+X = np.arange(12.0, dtype=np.float32).reshape(3, 4)
+SLOW = Roofline("fake", 1, {"float32": 1e9, "float64": 1e9}, {1000: 1e9, 10**6: 1e8}, 1e8)
+
+
+class Time:
+    """A time that passes when a kernel says so: the tests are the same on a busy machine."""
+
+    now = 0.0
+
+    def perf_counter(self) -> float:
+        self.now += 1e-8
+        return self.now
+
+    process_time = perf_counter
+
+    def pass_until(self, moment: float) -> None:
+        self.now = max(self.now, moment)
+
+
+CLOCK = Time()
+
+
+@pytest.fixture
+def slow_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.measure.time", CLOCK)
+
+
+def doubled(seconds: float = 2e-4) -> np.ndarray:
+    CLOCK.now += seconds
+    return X * 2
+
+
+def subject(run: Any, **options: Any) -> Subject:
+    return Subject("fake", run, matches([X * 2]), **options)
+
+
+# --- what is refused -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("slow_time")
+def test_an_honest_kernel_is_measured() -> None:
+    figure = measure(subject(doubled, work=Work(12, 0, 96)), SLOW, **QUICK)
+    assert figure.samples >= 10
+    assert (figure.p10, figure.median, figure.p90) == pytest.approx((2e-4, 2e-4, 2e-4), rel=1e-3)
+    assert figure.gflops == pytest.approx(12 / figure.median * 1e-9)
+    assert figure.gbytes == pytest.approx(96 / figure.median * 1e-9)
+    assert figure.share == pytest.approx(96 / 1e9 / figure.median)
+    assert figure.bound == "memory"
+    assert figure.device is None
+    assert figure.cpu == pytest.approx(2e-4, rel=1e-3)
+    assert figure.as_json()["median_ms"] == figure.median * 1e3
+
+
+@pytest.mark.usefixtures("slow_time")
+@pytest.mark.parametrize(
+    ("result", "why"),
+    [
+        (X * np.float32(2.001), "differs from the reference by"),
+        (X[:2] * 2, "differs from the reference by inf"),
+        (np.full_like(X, np.nan), "inf"),
+        ((X * 2, X), "2 arrays came, the reference gives 1"),
+    ],
+)
+def test_a_wrong_kernel_is_refused_before_it_is_timed(result: Any, why: str) -> None:
+    calls = []
+
+    def run() -> Any:
+        calls.append(1)
+        return result
+
+    with pytest.raises(Refused, match=why) as refusal:
+        measure(subject(run), **QUICK)
+    assert refusal.value.reason == "wrong"
+    assert len(calls) == 1
+
+
+@pytest.mark.usefixtures("slow_time")
+def test_a_kernel_that_is_right_only_when_it_is_checked_is_refused() -> None:
+    calls = []
+
+    def run() -> np.ndarray:
+        calls.append(1)
+        return doubled() if len(calls) == 1 else X
+
+    with pytest.raises(Refused, match="wrong: after"):
+        measure(subject(run), **QUICK)
+
+
+def test_on_the_real_clock() -> None:
+    figure = measure(Subject("product", lambda: X @ X.T, matches([X @ X.T])), **QUICK)
+    assert 0 < figure.p10 <= figure.median <= figure.p90
+
+
+@pytest.mark.usefixtures("slow_time")
+def test_without_a_warm_up_nothing_is_reported() -> None:
+    with pytest.raises(Refused, match="no warm-up") as refusal:
+        measure(subject(doubled), warm_up=0, **QUICK)
+    assert refusal.value.reason == "not warmed up"
+
+
+@pytest.mark.usefixtures("slow_time")
+def test_a_kernel_that_is_still_warming_up_is_refused() -> None:
+    calls = []
+
+    def run() -> np.ndarray:  # each call a little faster than the one before
+        calls.append(1)
+        return doubled(4e-3 * 0.985 ** len(calls))
+
+    with pytest.raises(Refused, match="ms at first") as refusal:
+        measure(subject(run), warm_up=1, tries=1, seconds=0.0, least=40)
+    assert refusal.value.reason == "not warmed up"
+
+
+@pytest.mark.usefixtures("slow_time")
+def test_a_kernel_that_becomes_warm_is_measured_again() -> None:
+    calls = []
+
+    def run() -> np.ndarray:
+        calls.append(1)
+        return doubled(4e-3 if len(calls) < 15 else 1e-3)
+
+    figure = measure(subject(run), warm_up=1, tries=3, seconds=0.0, least=10)
+    assert figure.median == pytest.approx(1e-3, rel=1e-3)
+
+
+@pytest.mark.usefixtures("slow_time")
+def test_above_the_roofline_is_refused() -> None:
+    work = Work(flops=1e9, products=1e9, nbytes=96)  # a second's work for this machine
+    with pytest.raises(Refused, match="this machine needs 1e") as refusal:
+        measure(subject(doubled, work=work), SLOW, **QUICK)
+    assert refusal.value.reason == "above the roofline"
+    with pytest.raises(Refused, match="0.99 MB at 1 GB/s"):
+        measure(subject(doubled, work=Work(0, 0, 9.9e5)), SLOW, **QUICK)
+
+
+@pytest.mark.usefixtures("slow_time")
+def test_the_roofline_is_measured_again_before_anything_is_refused() -> None:
+    better = Roofline("fake", 1, {"float32": 1e15}, {1000: 1e9, 10**6: 1e8}, 1e8)
+    doubtful = Roofline("fake", 1, {"float32": 1e9}, {1000: 1e9, 10**6: 1e8}, 1e8, lambda: better)
+    figure = measure(subject(doubled, work=Work(1e9, 1e9, 96)), doubtful, **QUICK)
+    assert doubtful.peak["float32"] == 1e15
+    assert figure.bound == "compute"
+
+
+@pytest.mark.usefixtures("slow_time")
+def test_a_shortcut_may_pass_the_roofline_of_the_products() -> None:
+    work = Work(flops=4e5, products=4e5, nbytes=96, shortcut=4.0)  # 0.4 ms as it is defined, 0.1 ms by the shortcut
+    figure = measure(subject(lambda: doubled(2.5e-4), work=work), SLOW, **QUICK)
+    assert figure.share is not None
+    assert figure.share > 0.5
+
+
+@pytest.mark.usefixtures("slow_time")
+def test_what_fails_is_refused_and_the_others_are_measured() -> None:
+    def fails() -> Any:
+        raise ZeroDivisionError("no")
+
+    broken, good = measure_in_turn([subject(fails), subject(doubled)], **QUICK)
+    assert isinstance(broken, Refused)
+    assert str(broken) == "failed: ZeroDivisionError: no"
+    assert not isinstance(good, Refused)
+
+
+# --- devices -----------------------------------------------------------------------------------------------------------
+
+
+class Device:
+    """Something that computes in the background, with a clock that can be told to forget to wait."""
+
+    def __init__(self) -> None:
+        self.free = 0.0  # when it will have done all
+
+    def launch(self, seconds: float) -> Late:
+        CLOCK.now += 1e-5
+        self.free = max(self.free, CLOCK.now) + seconds
+        return Late(self, self.free)
+
+    def wait(self) -> None:
+        CLOCK.pass_until(self.free)
+
+
+class Late:
+    """A result that is there later."""
+
+    def __init__(self, device: Device, ready: float) -> None:
+        self.device, self.ready = device, ready
+
+    def get(self) -> np.ndarray:
+        CLOCK.pass_until(self.ready)
+        return X * 2
+
+
+def late_subject(clock: Clock, device: Device, seconds: float = 1e-3) -> Subject:
+    return Subject("late", lambda: device.launch(seconds), matches([X * 2], lambda r: [r.get()]), clock=clock, wait=lambda r: r.get())
+
+
+@pytest.mark.usefixtures("slow_time")
+def test_a_clock_that_does_not_wait_is_caught() -> None:
+    device = Device()
+    with pytest.raises(Refused, match="ran on after the clock had stopped") as refusal:
+        measure(late_subject(Clock(), device), **QUICK)
+    assert refusal.value.reason == "unsynchronised"
+
+
+@pytest.mark.usefixtures("slow_time")
+def test_a_clock_that_waits_is_believed() -> None:
+    device = Device()
+    figure = measure(late_subject(Clock(device.wait, lambda: max(device.free, CLOCK.now), lambda a, b: b - a), device), **QUICK)
+    assert figure.median == pytest.approx(1e-3, rel=0.02)
+    assert figure.launch == pytest.approx(1e-5, rel=0.01)
+    assert figure.device == pytest.approx(1e-3, rel=0.01)
+
+
+@pytest.mark.usefixtures("slow_time")
+def test_a_device_that_worked_longer_than_the_clock_saw_is_caught() -> None:
+    clock = Clock(lambda: None, lambda: 0.0, lambda a, b: 1.0)
+    with pytest.raises(Refused, match="the device worked 500 ms") as refusal:
+        measure(subject(doubled, clock=clock), **QUICK)
+    assert refusal.value.reason == "unsynchronised"
+
+
+@pytest.mark.usefixtures("slow_time")
+def test_a_result_on_a_device_needs_a_clock_for_it() -> None:
+    with pytest.raises(Refused, match="lives on 'standin'") as refusal:
+        measure(Subject("fake", lambda: STANDIN.to_device(X * 2), matches([X * 2])), **QUICK)
+    assert refusal.value.reason == "unsynchronised"
+
+
+# --- rooflines and counts ------------------------------------------------------------------------------------------------
+
+
+def test_the_roofline_of_this_machine() -> None:
+    roofline = host_roofline(threads=1, quick=True)
+    assert roofline.peak["float32"] > roofline.peak["float64"] > 1e8
+    assert roofline.bandwidth(1e9) <= roofline.bandwidth(1e4)
+    assert roofline.seconds(Work(1e9, 1e9, 8)) == pytest.approx(1e9 / roofline.peak["float32"])
+    assert "float32" in roofline.as_json()["gemm_gflops"]
+
+
+def test_bandwidths_fall_with_the_size() -> None:
+    roofline = Roofline("fake", 1, {}, {10: 5.0, 100: 7.0, 1000: 2.0}, 2.0)
+    assert [roofline.bandwidth(n) for n in (1, 10, 99, 100, 500, 1000, 10**6)] == [7.0, 7.0, 7.0, 7.0, 7.0, 2.0, 2.0]
+
+
+def normal(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).normal(size=shape).astype(np.float32)
+
+
+def test_operations_and_bytes_are_counted() -> None:
+    B, I, O = 32, 20, 10
+    x, W, b = normal(B, I), normal(I, O), normal(O)
+    work = count(dense_forward.reference, x, W, b)
+    assert (work.flops, work.products, work.nbytes) == (2 * B * I * O + B * O, 2 * B * I * O, 4 * (B * I + I * O + O + B * O))
+    work = count(dense_backward.reference, normal(B, O), x, W, True, True)
+    assert (work.products, work.nbytes) == (4 * B * I * O, 4 * (2 * B * I + 2 * I * O + O + B * O))
+    x, W = normal(4, 8, 8, 3), normal(3, 3, 3, 16)
+    same = ((1, 1), (1, 1), ((1, 1), (1, 1)), 1)
+    work = count(conv_forward.reference, x, W, None, *same, shortcut=4.0)
+    assert (work.products, work.nbytes, work.shortcut) == (2 * 4 * 64 * 27 * 16, 4 * (x.size + W.size + 4 * 64 * 16), 4.0)
+    assert count(conv_backward.reference, normal(4, 8, 8, 16), x, W, False, *same, True).products == 2 * 2 * 4 * 64 * 27 * 16
+    work = count(softmax_forward.reference, normal(8, 10))
+    assert (work.flops, work.products, work.nbytes) == (5 * 80, 0, 2 * 4 * 80)  # max, minus, exp, sum, divide
+    assert count(
+        lstm_forward.reference, normal(2, 5, 3), normal(2, 4), normal(2, 4), normal(3, 16), normal(4, 16), None, None
+    ).products == (2 * 2 * 5 * (3 + 4) * 16)
+    assert count(embedding_forward.reference, normal(1000, 8), np.arange(6)).nbytes == 6 * 8 + 2 * 4 * 6 * 8  # six rows, not the table
+    state = [normal(100), normal(100), normal(100), np.abs(normal(100))]
+    assert count(adam_update.reference, *state, None, 1e-3, 0.9, 0.999, 1e-8, 1).nbytes == 4 * 100 * (4 + 3)  # reads four, writes three
+
+
+def test_what_a_variant_keeps_for_its_backward_is_its_own() -> None:
+    x, gamma = normal(64, 32), normal(32)
+    work = count(layer_normalization_forward.reference, x, gamma, None, 1e-3)
+    lean = of_variant(work, [x, gamma], (x * 2, np.zeros(64, dtype=np.float32)))
+    assert work.nbytes - lean.nbytes == x.nbytes
+    assert held(np.broadcast_to(X[:1], (5, 4))) == 16
+    assert difference(np.array([1e-4]), np.array([2e-4])) == pytest.approx(0.5)
+
+
+def test_every_kernel_of_the_subjects_can_be_recorded_and_counted() -> None:
+    seen = set()
+    for spec in SPECS:
+        with tier("references"):
+            calls = record(spec.prepare(spec.shapes["tiny"]))
+        for call in calls:
+            seen.add(call.kernel.__name__)
+            work = work_of(call, spec.shortcut)
+            assert np.isfinite(work.flops)
+            if call.mutates:  # each time on arguments of its own
+                fresh = Fresh(call)
+                fresh.prepare(2)
+                for a, b in zip(compared(call.direction, fresh()), compared(call.direction, fresh()), strict=True):
+                    np.testing.assert_array_equal(a, b)
+    with_overrides = {k.__name__ for name, k in KERNELS.items() if k.overrides and name.startswith("ls_layers")}
+    missing = with_overrides - seen
+    assert not missing, f"no subject of the benchmarks runs {sorted(missing)}: their overrides are never timed"
