@@ -14,7 +14,7 @@ from .callbacks.backup_and_restore import BackupAndRestore
 from .callbacks.callback import Callback
 from .callbacks.trigger import Trigger
 from .checkpoint import load_model, save_model
-from .data import count_rows, is_texts, tree_leaves
+from .data import as_arrays, count_rows, is_texts, tree_leaves
 from .layer import Layer
 from .random import get_random_state, same_random_numbers
 from .tensorfile import sum_of
@@ -108,7 +108,7 @@ def _feed(model: Any, data: Any) -> None:
 def _fit(model: Any, data: Any, batch_size: int | None, steps: int, callbacks: list[Callback]) -> None:
     x, y, weights = _parts(data)
     if y is not None and batch_size is None:
-        batch_size = max(1, min(32, count_rows(y=y) // steps))
+        batch_size = max(1, min(32, count_rows(y=as_arrays(y)) // steps))
     model.fit(x, y, batch_size=batch_size, sample_weight=weights, epochs=steps + 1, verbose=0, callbacks=callbacks)
 
 
@@ -156,7 +156,7 @@ class _Witness(Callback):
     def _note_state(self) -> None:
         for parameter in self.model.parameters():
             self._note(f"weight '{parameter.path}'", parameter.value)
-        for name, value in self.model.optimizer.get_state().items():
+        for name, value in sorted(self.model.optimizer.get_state().items()):
             self._note(f"optimizer state '{name}'", value)
 
     def _note(self, what: str, value: Any) -> None:

@@ -417,3 +417,117 @@ def test_packing_keeps_every_kind() -> None:
     for bad in ({1: 2}, {"a": object()}, np.array(["text"]), {"f": len}):
         with pytest.raises(TypeError, match="no file of LS holds"):
             pack(bad, "top", tensors)
+
+
+# --- assert_resumable --------------------------------------------------------------------------------------
+
+
+@ls_core.register_serializable()
+class Forgetful(ls_core.Layer):
+    """Draws from numbers, or counts calls, that no checkpoint knows of."""
+
+    def __init__(self, how: str = "draws", **options: Any) -> None:
+        super().__init__(**options)
+        self.how, self.calls = how, 0
+
+    def forward(self, x: Any, training: bool = False) -> Any:
+        if not training:
+            return x, None
+        self.calls += 1
+        factor = np.random.rand() if self.how == "draws" else 1.0 / self.calls
+        return x * factor, factor
+
+    def backward(self, dy: Any, saved: Any) -> Any:
+        return dy * saved
+
+
+def test_a_sound_model_is_resumable_and_unchanged() -> None:
+    model = small(Adam(0.01, gradient_accumulation_steps=3))
+    model.fit(*rows(), epochs=1, verbose=0)
+    before = everything(model, model.history)
+    ls_core.assert_resumable(model, rows())
+    ls_core.assert_resumable(
+        model, rows(), callbacks=lambda: [EarlyStopping("loss"), LearningRateScheduler(lambda epoch, rate: rate * 0.9)]
+    )
+    ls_core.assert_resumable(model, lambda: DataLoader(ArrayDataset(*rows()), 8, shuffle=True), steps=5)
+    assert everything(model, model.history) == before
+    texts, labels = ["good fine day", "bad poor day"] * 20, ["plus", "minus"] * 20
+    reader = Sequential([Embedding(50, 4), GlobalAveragePooling1D(), Dropout(0.5), Dense(2, activation="softmax")])
+    reader.compile("adam", "sparse_categorical_crossentropy")
+    ls_core.assert_resumable(reader, (texts, labels))
+
+
+@pytest.mark.parametrize("how", ["draws", "counts"])
+def test_the_layer_that_can_not_be_resumed_is_named(how: str) -> None:
+    model = Sequential([Dense(4), Forgetful(how, name="culprit"), Dense(3, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.raises(
+        AssertionError, match=r"in step 1 after the checkpoint the output of Forgetful 'culprit' differs first.*state Parameter"
+    ):
+        ls_core.assert_resumable(model, rows())
+
+
+def test_data_and_optimisers_that_can_not_be_resumed_are_named() -> None:
+    def noisy() -> Any:
+        x, y = rows()
+        return (x + np.random.rand(), y)
+
+    with pytest.raises(AssertionError, match="in step 1 after the checkpoint the batch differs first.*random_stream"):
+        ls_core.assert_resumable(small(), noisy)
+    with pytest.raises(TypeError, match="function that makes it"):
+        ls_core.assert_resumable(small(), iter([rows()]))
+
+    class Momentum(SGD):
+        """Remembers where no get_state looks."""
+
+        def update(self, value: Any, grad: Any, state: Any, rate: float) -> None:
+            self.hidden = getattr(self, "hidden", 0) + 1
+            value -= grad * rate / self.hidden
+
+    def make() -> Sequential:
+        return small(Momentum(0.1))
+
+    with pytest.raises(AssertionError, match="in step 1 after the checkpoint the weight 'sequential.*' differs first"):
+        ls_core.assert_resumable(make, rows())
+
+    class Meddle(Callback):
+        """Changes the rate by a count of its own."""
+
+        count = 0
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            self.count += 1
+            self.model.optimizer.learning_rate = 0.1 / self.count
+
+    with pytest.raises(AssertionError, match="in step 1 after the checkpoint the optimizer state 'learning_rate' differs first"):
+        ls_core.assert_resumable(small(), rows(), callbacks=lambda: [Meddle()])
+
+
+# --- memory ------------------------------------------------------------------------------------------------
+
+
+def resident() -> int:
+    """Resident memory of this process in bytes."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="resident memory is read from /proc")
+def test_a_thousand_steps_leave_resident_memory_flat(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 500, (1600, 40)), rng.integers(0, 3, 1600)
+    model = Sequential([Embedding(500, 32), LSTM(16, dropout=0.1), BatchNormalization(), Dense(3, activation="softmax")])
+    model.compile(Adam(0.001, clipnorm=1.0), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    sizes: list[int] = []
+
+    class Measure(Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            if self.model.optimizer.iterations % 100 == 0:
+                sizes.append(resident())
+
+    callbacks = [Measure(), CSVLogger(tmp_path / "log.csv"), BackupAndRestore(tmp_path / "run.ckpt", save_freq=50)]
+    model.fit(x, y, batch_size=16, epochs=12, verbose=0, callbacks=callbacks)
+    assert len(sizes) == 12
+    growth = (sizes[-1] - sizes[1]) / 2**20  # over the last 1,000 steps
+    assert growth < 4, f"resident memory grew by {growth:.1f} MiB: {[round(size / 2**20, 1) for size in sizes]}"
