@@ -16,7 +16,7 @@ import pytest
 
 import ls_core
 from ls_core import FileError, Input, Layer, Model, NotBuiltError, Sequential, load_model
-from ls_layers import Add, Conv1D, Dense, Embedding, Flatten, MaxPooling1D
+from ls_layers import LSTM, Add, BatchNormalization, Conv1D, Conv2D, Dense, Embedding, Flatten, MaxPooling1D
 from ls_optim import Adam
 
 TEXTS, LABELS = ["good fine nice day", "bad awful poor day"] * 10, ["plus", "minus"] * 10
@@ -272,4 +272,126 @@ def test_json_that_is_none(file: Path) -> None:
         padded = text.ljust(length)
         file.write_bytes(raw[:8] + padded + raw[8 + length :])
         with pytest.raises(FileError):
+            load_model(file)
+
+
+# --- checksums and the probe -------------------------------------------------------------------------------
+
+
+def test_the_safetensors_package_reads_the_file(file: Path) -> None:
+    from safetensors.numpy import load_file
+
+    model = load_model(file)
+    found = load_file(file)
+    for p in model.parameters():
+        np.testing.assert_array_equal(found[f"weights/{p.path.partition('/')[2]}"], p.value)
+
+
+@pytest.mark.parametrize("where", [-1, -100, -2000])
+def test_a_flipped_bit_is_found(file: Path, where: int) -> None:
+    raw = bytearray(file.read_bytes())
+    raw[where] ^= 4
+    file.write_bytes(raw)
+    with pytest.raises(FileError, match="corrupted: the checksum of tensor '"):
+        load_model(file)
+
+
+def make_text_model() -> Sequential:
+    layer = ls_core.text.TextVectorization(output_sequence_length=6)
+    layer.adapt(TEXTS)
+    model = Sequential([layer, Embedding(50, 4), Flatten(), Dense(2, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(np.array(TEXTS, dtype=object), np.arange(20) % 2, epochs=1, verbose=0)
+    return model
+
+
+def make_graph() -> Model:
+    a, b = Input((3,), name="a"), Input((5,), dtype="int32", name="b")
+    model = Model([a, b], Add()([Dense(4)(a), Dense(4)(Flatten()(Embedding(7, 2)(b)))]))
+    model.compile("adam", "mse")
+    return model
+
+
+def make_half() -> Sequential:
+    model = Sequential([Input((8, 8, 1)), Conv2D(4, 3, activation="relu"), BatchNormalization(), Flatten(), Dense(2)])
+    model.as_type("float16")
+    return model
+
+
+@pytest.mark.parametrize("make", [trained, make_text_model, make_graph, make_half])
+def test_a_sound_file_is_identical(make: Any, tmp_path: Path) -> None:
+    model = make()
+    state = ls_core.get_random_state()
+    remembered = [p.value.copy() for p in model.parameters()]
+    model.save(tmp_path / "m.safetensors")
+    assert load_model(tmp_path / "m.safetensors").loaded_as == "identical"
+    assert ls_core.get_random_state()["streams"] == state["streams"]
+    for p, value in zip(model.parameters(), remembered, strict=True):
+        np.testing.assert_array_equal(p.value, value)
+
+
+def test_a_stateful_model_is_left_as_it_was(tmp_path: Path) -> None:
+    model = Sequential([LSTM(3, stateful=True)])
+    x = np.ones((4, 5, 2), "float32")
+    model(x)
+    before = [state.value.copy() for state in model.layers[0].states]
+    model.save(tmp_path / "m.safetensors")
+    again = load_model(tmp_path / "m.safetensors")
+    assert again.loaded_as == "identical"
+    assert again.layers[0].states == []
+    for state, value in zip(model.layers[0].states, before, strict=True):
+        np.testing.assert_array_equal(state.value, value)
+
+
+def test_rounding_is_told_from_a_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Sequential([Dense(6, name="first"), Dense(4, activation="tanh", name="second"), Dense(2, name="third")])
+    model(np.ones((1, 3), "float32"))
+    path = tmp_path / "m.safetensors"
+    model.save(path)
+    forward = Dense.forward
+
+    def changed(factor: float) -> Any:
+        def other(self: Any, x: Any, training: bool = False) -> Any:
+            y, cache = forward(self, x, training=training)
+            return (y * factor if self.name == "second" else y), cache.saved
+
+        return ls_core.protocol.with_protocol_forward(other)
+
+    monkeypatch.setattr(Dense, "forward", changed(1 + 1e-6))
+    assert load_model(path).loaded_as == "within rounding"
+    monkeypatch.setattr(Dense, "forward", changed(1.01))
+    with pytest.warns(UserWarning, match="the first layer whose output differs is 'second'"):
+        assert load_model(path).loaded_as == "different"
+
+
+def test_a_vectorisation_that_changed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "m.safetensors"
+    trained().save(path)
+    tokens = ls_core.text.TextVectorization.tokens
+    monkeypatch.setattr(ls_core.text.TextVectorization, "tokens", lambda self, texts: [row[::-1] for row in tokens(self, texts)])
+    with pytest.warns(UserWarning, match="vectorization of input 0 makes other ids"):
+        assert load_model(path).loaded_as == "different"
+
+
+def test_a_model_whose_inputs_can_not_be_guessed_is_saved_all_the_same(tmp_path: Path) -> None:
+    @ls_core.register_serializable()
+    class Picky(Layer):
+        def forward(self, x: Any, training: bool = False) -> Any:
+            if (x != 7).any():
+                raise ValueError("only sevens")
+            return x, None
+
+        def backward(self, dy: Any, saved: Any) -> Any:
+            return dy
+
+    model = Sequential([Picky(), Dense(2)])
+    model(np.full((1, 3), 7.0, "float32"))
+    model.save(tmp_path / "m.safetensors")
+    assert load_model(tmp_path / "m.safetensors").loaded_as == "not probed"
+
+
+def test_a_probe_that_is_none(file: Path) -> None:
+    for bad in ({"texts": 3}, {"texts": {}, "layers": [["a"]]}, [], {"texts": {}, "layers": [["a", 1]] * 99}):
+        rebuild(file, lambda header, ls, bad=bad: ls.update(probe=bad))
+        with pytest.raises(FileError, match="its probe is none"):
             load_model(file)
