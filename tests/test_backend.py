@@ -57,6 +57,14 @@ def test_the_environment_chooses_the_backend() -> None:
     assert "there is no backend 'abacus'" in failed.stderr
 
 
+def test_the_stand_in_is_known_by_its_name() -> None:
+    code = "import ls_core; print(ls_core.use_backend('standin').name, ls_core.current_backend().array_type.__name__)"
+    for given in ("", "standin"):
+        environment = dict(os.environ, LS_BACKEND=given)
+        printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment).stdout
+        assert printed == "standin StandInArray\n"
+
+
 def test_the_namespace_comes_from_the_type() -> None:
     assert get_xp(np.ones(2)) is np
     assert get_xp(np.float32(1)) is np
