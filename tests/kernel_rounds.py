@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ls_core.backend import get_xp, to_device
+from ls_core.backend import to_device
 from ls_core.losses.sparse_categorical_crossentropy import (
     sparse_categorical_crossentropy_logits_backward,
     sparse_categorical_crossentropy_logits_forward,
@@ -53,6 +53,10 @@ class Place:
 
     def size(self, low: int, high: int) -> int:
         return int(self.rng.integers(low, high + 1))
+
+    def row(self, low: int = 1) -> int:
+        """The length of a row: for a warp, or for a whole block of threads."""
+        return self.size(low, 70) if self.flip() else self.size(1025, 1500)
 
     def flip(self) -> bool:
         return bool(self.rng.random() < 0.5)
@@ -120,7 +124,7 @@ _activation("threshold", threshold=0.5, default_value=-1.0)
 @round_of(*ALL)
 def softmax(at: Place) -> list[Any]:
     axis = at.size(-2, 1)
-    shape = (at.size(1, 12), at.size(1, 1500) if at.flip() else at.size(1, 40))
+    shape = (at.size(1, 12), at.row()) if axis % 2 else (at.row(), at.size(1, 12))
     x, dy = at.normal(*shape), at.normal(*shape)
     y, saved = activations.softmax.forward(x, axis)
     log_y, log_saved = activations.log_softmax.forward(x, axis)
@@ -129,14 +133,14 @@ def softmax(at: Place) -> list[Any]:
 
 @round_of(*WIDE)
 def crossentropy(at: Place) -> list[Any]:
-    N, C = at.size(1, 30), at.size(2, 1500) if at.flip() else at.size(2, 12)
+    N, C = at.size(1, 30), at.row(2)
     losses, saved = sparse_categorical_crossentropy_logits_forward(at.ids(N, C), at.normal(N, C) * 3)
     return [losses, sparse_categorical_crossentropy_logits_backward(at.positive(N), *saved)]
 
 
 @round_of(*WIDE)
 def layer_normalization(at: Place) -> list[Any]:
-    N, C = at.size(1, 150), at.size(1, 1400) if at.flip() else at.size(2, 70)
+    N, C = at.size(1, 150), at.row()
     gamma, beta = at.maybe(at.normal, C), at.maybe(at.normal, C)
     y, saved = layer_normalization_forward(at.normal(N, C) + 3, gamma, beta, 1e-3)
     return [y, *layer_normalization_backward(at.normal(N, C), gamma, saved)]
@@ -182,7 +186,7 @@ def gru(at: Place) -> list[Any]:
 
 @round_of(*WIDE)
 def embedding(at: Place) -> list[Any]:
-    V, D, n = at.size(1, 30), at.size(1, 300), at.size(1, 70)
+    V, D, n = at.size(1, 30), at.size(1, 300), at.size(1, 600)
     ids = at.ids(n, V)
     table = at.normal(V, D)
     y = embedding_forward(table, ids)
@@ -224,8 +228,9 @@ def windows(at: Place) -> list[Any]:
 def pooling(at: Place) -> list[Any]:
     lengths, outputs, sizes, strides, _, pads = _windows(at, dilated=False)
     B, C = at.size(1, 3), at.size(1, 40)
-    x, dy = at.normal(B, *lengths, C), at.normal(B, *outputs, C)
-    x = get_xp(x).round(x)  # many equal maxima
+    host = at.rng.normal(size=(B, *lengths, C)).round().astype(at.dtype)  # many equal maxima
+    host.reshape(-1)[0] = np.nan if at.flip() else 0
+    x, dy = at.put(host), at.normal(B, *outputs, C)
     y = max_pool_forward(x, sizes, strides, pads)
     average, count = average_pool_forward(x, sizes, strides, pads)
     results = [y, max_pool_backward(dy, x, y, sizes, strides, pads), average, count]

@@ -78,7 +78,7 @@ def test_kernels(name: str, dtype: str, seed: int) -> None:
     run = ROUNDS[name][0]
     with ls_core.use_references():
         wanted = run(Place("numpy", dtype, seed))
-    with host_syncs() as waits:
+    with host_syncs() as waits, thread_order(seed % 3):
         got = run(Place("standin", dtype, seed))
     agree(got, wanted, dtype)
     assert waits == []
@@ -86,11 +86,12 @@ def test_kernels(name: str, dtype: str, seed: int) -> None:
 
 @needs_compiler
 @pytest.mark.usefixtures("emulated")
+@pytest.mark.parametrize("seed", [9, 10])
 @pytest.mark.parametrize("name", sorted(ROUNDS))
-def test_no_result_depends_on_whose_turn_is_first(name: str) -> None:
+def test_no_result_depends_on_whose_turn_is_first(name: str, seed: int) -> None:
     def bits(order: int) -> list[bytes]:
         with thread_order(order), ls_core.use_deterministic():
-            return [b"" if a is None else a.get().tobytes() for a in ROUNDS[name][0](Place("standin", "float32", 9))]
+            return [b"" if a is None else a.get().tobytes() for a in ROUNDS[name][0](Place("standin", "float32", seed))]
 
     assert bits(0) == bits(1) == bits(2)
 
@@ -117,6 +118,7 @@ def test_ids_outside_the_table() -> None:
     table, ids = ls_core.to_device(np.ones((3, 2)), "standin"), ls_core.to_device(np.array([2, 3, -1]), "standin")
     y = ls_layers.embedding.embedding_forward(table, ids).get()
     np.testing.assert_array_equal(np.isnan(y).any(axis=1), [False, True, True])
+    np.testing.assert_array_equal(ls_core.parameter.take_rows(table, ids).get(), [[1, 1], [0, 0], [0, 0]])  # -1: an unused place
     loss = ls_core.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="none")(ids, table)
     np.testing.assert_array_equal(np.isnan(loss.get()), [True, True, True])  # two classes: 2 is outside too
 

@@ -61,24 +61,28 @@ static void wait(State barrier) {
     swapcontext(&fibers[current].context, &scheduler);
 }
 
-// Let those go on whose warp, or whose block, has arrived; false where nobody can.
-static bool release() {
-    bool moved = false, all_at_block = true, any_left = false;
-    for (unsigned first = 0; first < threads; first += 32) {
-        unsigned last = first + 32 < threads ? first + 32 : threads;
-        bool all_at_warp = true;
-        for (unsigned t = first; t < last; ++t) {
-            State state = fibers[t].state;
-            all_at_warp &= state == AT_WARP_BARRIER || state == ENDED;
-            all_at_block &= state == AT_BLOCK_BARRIER;
-            any_left |= state != ENDED;
-        }
-        for (unsigned t = first; all_at_warp && t < last; ++t)
-            if (fibers[t].state == AT_WARP_BARRIER) fibers[t].state = READY, moved = true;
+// Let the threads of a warp go on once all that are left have arrived; false where they can't.
+static bool release_warp(unsigned first, unsigned last) {
+    bool any = false;
+    for (unsigned t = first; t < last; ++t) {
+        if (fibers[t].state == READY || fibers[t].state == AT_BLOCK_BARRIER) return false;
+        any |= fibers[t].state == AT_WARP_BARRIER;
     }
-    for (unsigned t = 0; all_at_block && t < threads; ++t) fibers[t].state = READY, moved = true;
-    if (any_left && !moved) failure = DIVERGED;  // some wait for others that have left, or wait elsewhere
-    return moved;
+    for (unsigned t = first; t < last; ++t)
+        if (fibers[t].state == AT_WARP_BARRIER) fibers[t].state = READY;
+    return any;
+}
+
+// The same for a block; where nobody can go on, some wait for others that have left, or that wait elsewhere.
+static bool release_block() {
+    bool all = true, any_left = false;
+    for (unsigned t = 0; t < threads; ++t) {
+        all &= fibers[t].state == AT_BLOCK_BARRIER;
+        any_left |= fibers[t].state != ENDED;
+    }
+    for (unsigned t = 0; all && t < threads; ++t) fibers[t].state = READY;
+    if (any_left && !all) failure = DIVERGED;
+    return all;
 }
 
 // The i-th of n to get its turn: 0 in order, 1 backwards, 2 mixed up.
@@ -106,12 +110,20 @@ static void run_block(int order) {
         makecontext(&fiber.context, enter, 0);
         fiber.state = READY;
     }
+    // A warp runs as far as it can, to a barrier of the block, before the next one gets its turn.
+    const unsigned warps = (threads + 31) / 32;
     do {
-        for (unsigned i = 0; i < threads; ++i) {
-            place(static_cast<unsigned>(turn(i, threads, order)));
-            if (fibers[current].state == READY) swapcontext(&scheduler, &fibers[current].context);
+        for (unsigned i = 0; i < warps; ++i) {
+            const unsigned first = 32 * static_cast<unsigned>(turn(i, warps, order));
+            const unsigned last = first + 32 < threads ? first + 32 : threads;
+            do {
+                for (unsigned j = 0; j < last - first; ++j) {
+                    place(first + static_cast<unsigned>(turn(j, last - first, order)));
+                    if (fibers[current].state == READY) swapcontext(&scheduler, &fibers[current].context);
+                }
+            } while (failure == NONE && release_warp(first, last));
         }
-    } while (failure == NONE && release());
+    } while (failure == NONE && release_block());
 }
 
 static void *kernel;

@@ -4,7 +4,8 @@
 them, the same grids. So layers, losses and whole training steps go through them, and what a GPU would do wrong shows here:
 
 - an argument of another type than the kernel's parameter, or not C-contiguous, is an error before the launch;
-- each array is copied between guards of NaN: a read outside spoils the result, a write outside is an error;
+- each array is copied between guards, of NaN where the kernel only reads: a read outside spoils the result, a write
+  outside is an error;
 - two arguments that share memory are an error where the kernel writes to one of them;
 - threads that part at a barrier are an error; ``order`` changes whose turn is first, so a missing barrier shows.
 
@@ -35,7 +36,8 @@ from .standin_array import StandInArray
 HEADER = Path(__file__).with_name("cuda_emulator.h")
 C_TYPES = {"float32": "float", "float64": "double", "float16": "_Float16"}
 FAILURES = {1: "threads part at a barrier: some wait where others have left", 2: "an exchange with a thread that has left its warp"}
-GUARD = 256  # bytes of NaN before and after each array
+GUARD = 8192  # bytes before and after each array
+NAN, MARK = 255, 0x5A  # what they hold where the kernel reads, and where it writes (a NaN would survive being computed with)
 
 launched: set[tuple[str, str]] = set()  # (file, kernel) of every launch, for the test that misses none
 _order = 0
@@ -134,7 +136,7 @@ def _launch(source: Source, kernel: str, dtype: str, blocks: Dim, threads: Dim, 
         raise EmulatorError(f"{where}: {FAILURES[failed]}")
     for target, guarded in written:
         inner = guarded[GUARD : guarded.size - GUARD]
-        if (guarded[:GUARD] != 255).any() or (guarded[guarded.size - GUARD :] != 255).any():
+        if (guarded[:GUARD] != MARK).any() or (guarded[guarded.size - GUARD :] != MARK).any():
             raise EmulatorError(f"{where} writes outside an array of shape {target.shape}")
         target._a[...] = inner.view(target.dtype).reshape(target.shape)
     launched.add((source.path.name, kernel))
@@ -151,7 +153,7 @@ def _pointer(arg: Any, kind: str, where: str, written: list[tuple[StandInArray, 
         raise EmulatorError(f"{where} holds {arg.dtype}, the kernel wants {kind}")
     if not arg.flags.c_contiguous:
         raise EmulatorError(f"{where}, of shape {arg.shape}, is not C-contiguous")
-    guarded = np.full(arg.nbytes + 2 * GUARD, 255, np.uint8)
+    guarded = np.full(arg.nbytes + 2 * GUARD, NAN if kind.startswith("const") else MARK, np.uint8)
     guarded[GUARD : GUARD + arg.nbytes] = arg._a.reshape(-1).view(np.uint8)
     slot = ctypes.c_void_p(guarded.ctypes.data + GUARD)
     slot._keep = guarded  # type: ignore[attr-defined]
