@@ -50,14 +50,14 @@ def pack(panels: Any, b: Any, b_turned: bool, k: int, length: int, j: int, colum
                 panels[at + step * width] = row[k + step]
     else:
         for step in range(length):
-            row = b[k + step]
+            row, to = b[k + step, j : j + columns], panels[step * width :]
             for begin in range(0, columns - over, width):
-                to = begin // width * size + step * width
+                some, there = row[begin:], to[begin // width * size :]
                 for column in range(width):
-                    panels[to + column] = row[j + begin + column]
-            to = columns // width * size + step * width
+                    there[column] = some[column]
+            some, there = row[columns - over :], to[columns // width * size :]
             for column in range(over):
-                panels[to + column] = row[j + columns - over + column]
+                there[column] = some[column]
 
 
 @jit
