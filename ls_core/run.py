@@ -72,6 +72,7 @@ class Run:
             "losses": self.tracker.get_state(),
             "metrics": self.model._objective.get_state(),
             "callbacks": [[type(each).__name__, each.get_state()] for each in self._remembering()],
+            "precision": None if self.model._precision is None else self.model._precision.get_state(),
             "stop_training": self.model.stop_training,
         }
 
@@ -102,6 +103,8 @@ class Run:
         self.model._objective.set_state(state["metrics"])
         for callback, (_, inner) in zip(callbacks, state["callbacks"], strict=True):
             callback.set_state(inner)
+        if self.model._precision is not None and state["precision"] is not None:
+            self.model._precision.set_state(state["precision"])
         self.model.stop_training = state["stop_training"]
         set_random_state(random, leave)
 

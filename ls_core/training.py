@@ -1,4 +1,4 @@
-"""Trainer: compile, fit, evaluate, predict. The whole of training is ``fit`` and ``train_step`` below."""
+"""Trainer: the whole of training is ``fit`` and ``train_step`` below."""
 
 from __future__ import annotations
 
@@ -11,66 +11,20 @@ from .callbacks.callback import Callback, CallbackList
 from .callbacks.history import History
 from .callbacks.interrupt import StopOnInterrupt
 from .callbacks.progress import ProgressBar
-from .errors import NonFiniteError, NotBuiltError
+from .errors import NonFiniteError
+from .evaluation import Evaluator, flat_logs
 from .layer import collect_losses
-from .objective import Objective
 from .parameter import Parameter
-from .predictor import Predictor
-from .registry import deserialize
 from .run import Run
-from .tracking import LazyLogs, LossTracker, explain_non_finite, memory_kept
+from .tracking import LazyLogs, LossTracker, explain_non_finite
 from .types import Array
 
 
-class Trainer(Predictor):
+class Trainer(Evaluator):
     """What a model can do beside being a layer; ``Sequential`` and ``Model`` derive from it."""
 
     stop_training = False
-    run: Run | None = None  # where fit stands, while it runs
     gradient_watchers: tuple[Callable[[list[Parameter]], None], ...] = ()  # called before each update; they read, never write
-    optimizer: Any = None
-    _objective: Objective | None = None
-
-    # --- compile ---------------------------------------------------------------------------------
-
-    def compile(
-        self,
-        optimizer: Any = "rmsprop",
-        loss: Any = None,
-        loss_weights: Any = None,
-        metrics: Any = None,
-        weighted_metrics: Any = None,
-        **keras_only: Any,
-    ) -> None:
-        """Say what is minimised, how, and what is measured.
-
-        Parameters
-        ----------
-        optimizer : str or Optimizer
-            'adam', or an object such as ``Adam(learning_rate=1e-4)``.
-        loss : str or Loss; for several outputs a list, or a dict by output name
-        loss_weights : list or dict of float, optional
-        metrics, weighted_metrics : list of str or Metric; for several outputs a list of lists, or a dict
-            'accuracy' becomes the accuracy that fits the loss. The weighted ones see the sample weights.
-
-        Raises
-        ------
-        ValueError
-            No loss, an unknown name, or a name that is no output.
-        """
-        unknown = set(keras_only) - {"run_eagerly", "steps_per_execution", "jit_compile", "auto_scale_loss"}
-        if unknown:
-            raise TypeError(f"compile() takes no argument {sorted(unknown)[0]!r}")
-        self._compiled_with = {
-            "optimizer": optimizer,
-            "loss": loss,
-            "loss_weights": loss_weights,
-            "metrics": metrics,
-            "weighted_metrics": weighted_metrics,
-        }
-        names: list[str] = getattr(self, "output_names", ["output"]) if getattr(self, "_symbols_out", None) else ["output"]
-        self._objective = Objective(loss, loss_weights, metrics, weighted_metrics, names)
-        self.optimizer = deserialize("optimizer", optimizer)
 
     # --- fit: the loop ---------------------------------------------------------------------------
 
@@ -179,6 +133,8 @@ class Trainer(Predictor):
 
     def train_step(self, x: tuple[Array, ...], y: Any, weights: Any, tracker: LossTracker) -> None:
         """One step: forward, loss, backward, update. No value is read back from the device."""
+        if self._precision is not None:
+            return self._precision.step(self, x, y, weights, tracker)
         objective = self._objective
         assert objective is not None
         y_pred, cache = objective.model.forward(*x, training=True)
@@ -201,55 +157,6 @@ class Trainer(Predictor):
             watch(self._all_parameters)
         self.optimizer.apply(self._all_parameters)
 
-    # --- evaluate --------------------------------------------------------------------------------
-
-    def evaluate(
-        self,
-        x: Any = None,
-        y: Any = None,
-        batch_size: int | None = None,
-        verbose: Any = "auto",
-        sample_weight: Any = None,
-        steps: int | None = None,
-        callbacks: Iterable[Callback] | None = None,
-        return_dict: bool = False,
-    ) -> Any:
-        """The loss, or [loss, metrics ...], or a dict of them, over all the data."""
-        from .feeding import feed
-
-        self._require_compiled("evaluate")
-        data = feed(self, x, y, sample_weight, batch_size or 32, steps=steps)
-        self._prepare(data.first_rows())
-        logs = self._evaluate(data, CallbackList(callbacks or (), self, {"steps": data.steps}))
-        return logs if return_dict else _flat(logs)
-
-    def _evaluate(self, data: Any, moments: CallbackList) -> dict[str, float]:
-        objective = self._objective
-        assert objective is not None
-        objective.reset()
-        tracker = LossTracker(objective)
-        moments.call("test_begin")
-        for step, (x, y, weights) in enumerate(data):
-            moments.call("test_batch_begin", step)
-            self.test_step(x, y, weights, tracker)
-            moments.call("test_batch_end", step, LazyLogs(tracker.results))
-        logs = tracker.results()
-        moments.call("test_end", logs)
-        return logs
-
-    def test_step(self, x: tuple[Array, ...], y: Any, weights: Any, tracker: LossTracker) -> None:
-        """One batch of ``evaluate``."""
-        objective = self._objective
-        assert objective is not None
-        y_pred, cache = objective.model.forward(*x, training=False)
-        values, loss = objective.values(y, y_pred, weights, cache.mask)
-        if self._has_penalties:
-            loss = loss + collect_losses(cache)
-        for parameter in self._regularized:
-            loss = loss + parameter.regularizer(parameter.value)
-        objective.update_metrics(y, y_pred, weights, cache.mask)
-        tracker.add(loss, values, len(x[0]))
-
     # --- one batch at a time ---------------------------------------------------------------------
 
     def train_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False) -> Any:
@@ -263,41 +170,7 @@ class Trainer(Predictor):
         tracker = LossTracker(objective)
         for batch in data:
             self.train_step(*batch, tracker)
-        return tracker.results() if return_dict else _flat(tracker.results())
-
-    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
-        """This batch's loss, or [loss, metrics ...], without a step."""
-        return self.evaluate(x, y, batch_size=2**62, verbose=0, sample_weight=sample_weight, return_dict=return_dict)
-
-    # --- before the first batch ------------------------------------------------------------------
-
-    def _require_compiled(self, what: str) -> Objective:
-        if self._objective is None:
-            raise RuntimeError(f"call compile before {what}: model.compile(optimizer='adam', loss='sparse_categorical_crossentropy')")
-        return self._objective
-
-    def _prepare(self, rows: tuple[Array, ...], training: bool = False) -> None:
-        """Build on the first rows, then look up once what every step needs."""
-        objective = self._objective
-        assert objective is not None
-        with memory_kept(self):
-            self(*rows)  # builds what isn't built yet, and finds a wrong shape before the first step
-        self._all_parameters = self.parameters()  # type: ignore[attr-defined]
-        self._regularized = [p for p in self._all_parameters if p.regularizer is not None and p.trainable]
-        self._has_penalties = any(layer.adds_loss for layer in self._flatten())  # type: ignore[attr-defined]
-        if not self.built:  # type: ignore[attr-defined]
-            raise NotBuiltError(f"{self} could not be built from the first batch")
-        if training and not any(p.trainable for p in self._all_parameters):
-            raise ValueError(
-                f"{self} has no trainable Parameter ({len(self._all_parameters)} in all), so there is nothing to fit; "
-                "set layer.trainable = True for what is to learn, or use evaluate"
-            )
-        objective.join(self)
-
-
-def _flat(logs: dict[str, float]) -> Any:
-    values = list(logs.values())
-    return values[0] if len(values) == 1 else values
+        return tracker.results() if return_dict else flat_logs(tracker.results())
 
 
 __all__ = ["Trainer"]
