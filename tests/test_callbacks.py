@@ -142,6 +142,37 @@ def test_averaged_weights_end_the_run() -> None:
     np.testing.assert_allclose(model.get_weights()[0], wanted, rtol=1e-5)
 
 
+def test_a_bar_in_a_notebook(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    made: list[Any] = []
+
+    class Bar:
+        def __init__(self, **options: Any) -> None:
+            self.count, self.options = 0, options
+            made.append(self)
+
+        def update(self, n: int) -> None:
+            self.count += n
+
+        def set_postfix_str(self, text: str, refresh: bool) -> None: ...
+
+        def close(self) -> None: ...
+
+    shell = type("ZMQInteractiveShell", (), {})()
+    ipython: Any = types.ModuleType("IPython")
+    ipython.get_ipython = lambda: shell
+    notebook: Any = types.ModuleType("tqdm.notebook")
+    notebook.tqdm = Bar
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "tqdm.notebook", notebook)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    fit(small(), verbose=1)
+    assert [(bar.count, bar.options["desc"]) for bar in made] == [(3, "epoch 1/3"), (3, "epoch 2/3"), (3, "epoch 3/3")]
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    fit(small(), verbose=1)
+    assert len(made) == 3
+    assert len(capsys.readouterr().out.splitlines()) == 6
+
+
 # --- files -----------------------------------------------------------------------------------------------
 
 

@@ -1,7 +1,8 @@
-"""Progress: a bar on a terminal, one plain line an epoch elsewhere."""
+"""Progress: a bar on a terminal or in a notebook, one plain line an epoch elsewhere."""
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import time
 from typing import Any
@@ -12,7 +13,8 @@ from .callback import Callback
 class ProgressBar(Callback):
     """What ``fit(verbose=...)`` shows.
 
-    ``verbose`` 1 (or 'auto'): a bar on a terminal, otherwise like 2. 2: one line an epoch. 0: nothing.
+    ``verbose`` 1 (or 'auto'): a bar on a terminal, or in a notebook that has ipywidgets; otherwise like 2. 2: one line an
+    epoch. 0: nothing.
     The bar reads the loss ten times a second at most, so it doesn't hold the device up.
     """
 
@@ -27,10 +29,15 @@ class ProgressBar(Callback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._start = self._shown = time.perf_counter()
         stream = self.stream or sys.stdout
+        options = {"total": self.params.get("steps"), "desc": self._title(epoch), "unit": "batch", "leave": False}
         if self.verbose == 1 and stream.isatty():
             from tqdm import tqdm
 
-            self._bar = tqdm(total=self.params.get("steps"), desc=self._title(epoch), file=stream, unit="batch", leave=False)
+            self._bar = tqdm(file=stream, **options)
+        elif self.verbose == 1 and in_notebook():
+            from tqdm.notebook import tqdm
+
+            self._bar = tqdm(**options)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if self._bar is not None:
@@ -53,6 +60,13 @@ class ProgressBar(Callback):
 
     def _title(self, epoch: int) -> str:
         return f"epoch {epoch + 1}/{self.params.get('epochs', '?')}"
+
+
+def in_notebook() -> bool:
+    """Whether this is a Jupyter notebook that can show a bar."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return type(shell).__name__ == "ZMQInteractiveShell" and importlib.util.find_spec("ipywidgets") is not None
 
 
 def format_logs(logs: Any) -> str:
