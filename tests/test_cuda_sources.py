@@ -28,7 +28,7 @@ from ls_core.testing.standin import STANDIN, StandInArray, host_syncs
 from ls_core.testing.trial import Trial
 from ls_layers.cases import TABLE
 
-from .kernel_rounds import CASES, ROUNDS, Place
+from .kernel_rounds import CASES, ROUNDS, Place, image_model, text_model, training_step
 from .tolerances import assert_close
 
 for _family in FAMILIES:
@@ -176,37 +176,32 @@ def test_gradient_check() -> None:
     assert check_layer(layer, np.random.default_rng(0).normal(size=(4, 5)), backend="standin", mode="central").worst.error < 1e-7
 
 
-def text_model() -> Any:
-    return ls_core.Sequential(
-        [
-            ls_layers.Embedding(20, 6),
-            ls_layers.Conv1D(8, 3, padding="same", activation="gelu"),
-            ls_layers.BatchNormalization(),
-            ls_layers.MaxPooling1D(2),
-            ls_layers.LSTM(7, return_sequences=True),
-            ls_layers.LayerNormalization(),
-            ls_layers.GRU(5),
-            ls_layers.Dense(4, activation="relu"),
-            ls_layers.Dense(3, activation="softmax"),
-        ]
-    )
-
-
 @needs_compiler
 @pytest.mark.usefixtures("emulated")
 @pytest.mark.parametrize("optimizer", ["adam", "sgd", "rmsprop", "adamw"])
-def test_training(optimizer: str) -> None:
-    g = np.random.default_rng(0)
-    x, y = g.integers(0, 20, (6, 8)), g.integers(0, 3, 6)
-
+@pytest.mark.parametrize("make", [text_model, image_model])
+def test_training(make: Any, optimizer: str) -> None:
     def losses(backend: str) -> list[float]:
         ls_core.set_seed(1)
         with ls_core.use_backend(backend):
-            model = text_model()
+            model, x, y = make()
             model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy")
             return [float(model.train_on_batch(x, y)) for _ in range(4)]
 
     np.testing.assert_allclose(losses("standin"), losses("numpy"), rtol=1e-4)
+
+
+@needs_compiler
+@pytest.mark.usefixtures("emulated")
+@pytest.mark.parametrize("optimizer", ["Adam", "SGD", "RMSprop", "AdamW"])
+@pytest.mark.parametrize("make", [text_model, image_model])
+def test_no_wait_in_a_step(make: Any, optimizer: str) -> None:
+    with ls_core.use_backend("standin"):
+        step = training_step(make, optimizer)
+        step()
+        with host_syncs() as waits:
+            step()
+    assert waits == []
 
 
 # --- what the emulator refuses --------------------------------------------------------------------------------------------
