@@ -131,7 +131,7 @@ def machine(threads: int) -> dict[str, Any]:
         "processor": _processor(),
         "architecture": platform.machine(),
         "system": platform.platform(),
-        "cores": cores(),
+        "cores": os.cpu_count(),
         "memory_gib": _memory(),
         "threads": threads,
         "blas": _blas(),

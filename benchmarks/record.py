@@ -132,3 +132,25 @@ def work_of(call: Call, shortcut: float) -> Work:
     """What the reference must compute and move for these arguments."""
     named = call.named
     return count(lambda *args: call.kernel.reference(*args, **named), *copies(call.args, host=True), shortcut=shortcut)
+
+
+def work_of_step(step: Callable[[], Any], shortcut: float = 1.0) -> Work:
+    """The operations of all kernels in a step, which must run on the references; bytes are not added up."""
+    counted: list[Work] = []
+    inside = False
+
+    def note(self: Kernel, first: Any, *rest: Any, **named: Any) -> Any:
+        nonlocal inside
+        if inside:  # a kernel that another one calls is counted with it
+            return self.reference(first, *rest, **named)
+        inside = True
+        try:
+            before = copies([first, *rest])
+            counted.append(count(lambda *args: self.reference(*args, **named), *before))
+            return self.reference(first, *rest, **named)
+        finally:
+            inside = False
+
+    with mock.patch.object(Kernel, "__call__", note):
+        step()
+    return Work(sum(w.flops for w in counted), sum(w.products for w in counted), 0.0, "float32", shortcut)

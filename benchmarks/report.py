@@ -94,7 +94,8 @@ class Report:
             print(f"{name}: refused, {found}", flush=True)
         else:
             self.figures.append(found)
-            self.row(*cells)
+            if cells:
+                self.row(*cells)
 
     def finish(self, path: str | None, **more: Any) -> int:
         """Write the file; the exit status is 1 where something was refused."""

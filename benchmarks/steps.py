@@ -1,27 +1,39 @@
-"""Whole training steps, LS against PyTorch eager: forward, loss, backward, Adam, in one process and in turn.
+"""Whole training steps, LS against PyTorch eager and JAX: forward, loss, backward, Adam, in one process and in turn.
 
     python -m benchmarks.steps                       # every workload; --only text --threads 1 --json out.json
+    python -m benchmarks.steps --tier numpy          # without what Numba compiles; 'references': without any override
+    python -m benchmarks.steps --memory              # and the peak memory of a step, each in a process of its own
 
-Both start from the same weights on the same batch. Before anything is timed, their first losses must agree and so must the
-losses after five steps (Adam of the same constants; LS updates embeddings densely here, as PyTorch does). Then the two take
-turns, so that a slow moment of the machine meets both; the ratio is PyTorch's median over LS's median.
+All start from the same weights on the same batch. Before anything is timed, their first losses must agree with those of LS's
+references, and so must the losses after five steps (Adam of the same constants; LS updates embeddings densely here, as
+PyTorch does). Then they take turns, so that a slow moment of the machine meets all; a ratio is PyTorch's median over LS's
+median. Peers that are not installed are left out.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import platform
-import sys
-import time
-from collections.abc import Callable
+import contextlib
+import math
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from .clock import HOST, Clock, cuda_clock, torch_clock
+from .figure import Figure
+from .machine import TIERS, installed, tier, tiers
+from .measure import Subject, measure_in_turn
+from .record import work_of_step
+from .report import Report, options_of, parse, wanted
 
-def ls_step(work: Any, x: np.ndarray, y: np.ndarray, lazy: bool) -> tuple[Callable[[], float], list[np.ndarray]]:
+BARS = ((0, 1e-4), (5, 5e-3))  # after so many steps losses may differ by so much, relative to 1 or more
+PEERS = ("torch", "jax")
+NAMES = {"torch": "PyTorch", "jax": "JAX"}
+
+
+def ls_step(work: Any, x: np.ndarray, y: np.ndarray, lazy: bool, device: str = "numpy") -> tuple[Callable[[], float], list[np.ndarray]]:
     """A function that makes one step and returns its loss; and the weights that it starts from."""
     import ls_core
     from ls_core.losses import SparseCategoricalCrossentropy
@@ -29,26 +41,28 @@ def ls_step(work: Any, x: np.ndarray, y: np.ndarray, lazy: bool) -> tuple[Callab
     from ls_optim import Adam
 
     ls_core.set_seed(0)
-    model = work.make()
-    model.compile(Adam(0.001, epsilon=1e-8, lazy_rows=lazy), SparseCategoricalCrossentropy(from_logits=work.from_logits))
-    model._prepare((x[:1],))
+    with ls_core.use_backend(device):
+        model = work.make()
+        model.compile(Adam(0.001, epsilon=1e-8, lazy_rows=lazy), SparseCategoricalCrossentropy(from_logits=work.from_logits))
+        inputs, targets = ls_core.to_device(x), ls_core.to_device(y)
+        model._prepare((inputs[:1],))
     weights = model.get_weights()
 
     def step() -> float:
         tracker = LossTracker(model._objective)
-        model.train_step((x,), y, None, tracker)
+        model.train_step((inputs,), targets, None, tracker)
         return tracker.results()["loss"]
 
     return step, weights
 
 
-def torch_step(work: Any, weights: list[np.ndarray], x: np.ndarray, y: np.ndarray, fused: bool) -> Callable[[], float]:
+def torch_step(work: Any, weights: list[np.ndarray], x: np.ndarray, y: np.ndarray, fused: bool, device: str = "cpu") -> Callable[[], float]:
     """The same step in PyTorch eager, with its fused Adam."""
     import torch
 
-    model = work.twin(weights)
+    model = work.twin(weights).to(device)
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=0.001, eps=1e-8, fused=fused)
-    inputs, targets = torch.tensor(x), torch.tensor(y)
+    inputs, targets = torch.tensor(x).to(device), torch.tensor(y).to(device)
 
     def step() -> float:
         optimizer.zero_grad()
@@ -61,73 +75,143 @@ def torch_step(work: Any, weights: list[np.ndarray], x: np.ndarray, y: np.ndarra
     return step
 
 
-def measure(work: Any, seconds: float, lazy: bool, fused: bool) -> dict[str, Any]:
-    """Check that both do the same, then time them in turn."""
+@dataclass
+class Side:
+    """One implementation of a workload's step."""
+
+    name: str
+    step: Callable[[], float]
+    around: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext
+    clock: Clock = HOST
+
+    def losses(self) -> list[float]:
+        """Of the first six steps."""
+        with self.around():
+            return [self.step() for _ in range(6)]
+
+
+def sides_of(work: Any, options: Any) -> tuple[list[Side], list[float], Any, list[np.ndarray]]:
+    """The sides, the losses that all must have, the operations of a step, and the weights all start from."""
     rng = np.random.default_rng(0)
-    x, y = work.inputs(rng), work.targets(rng)
-    ours, weights = ls_step(work, x, y, lazy)
-    theirs = torch_step(work, weights, x, y, fused)
-    losses = [(ours(), theirs()) for _ in range(6)]
-    for i, bar in ((0, 1e-4), (5, 5e-3)):
-        a, b = losses[i]
-        if not abs(a - b) <= bar * max(1.0, abs(b)):
-            raise SystemExit(f"{work.name}: LS and PyTorch differ at step {i}: loss {a} against {b}; nothing is timed")
-    times: dict[str, list[float]] = {"ls": [], "torch": []}
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times["ls"]) < 7:
-        for name, step in (("ls", ours), ("torch", theirs)):
-            began = time.perf_counter()
-            step()
-            times[name].append(time.perf_counter() - began)
-    result: dict[str, Any] = {"workload": work.name, "repetitions": len(times["ls"])}
-    for name, values in times.items():
-        low, median, high = np.percentile(values, (10, 50, 90))
-        result[name] = {"median_ms": median * 1e3, "p10_ms": low * 1e3, "p90_ms": high * 1e3}
-    result["ratio"] = result["torch"]["median_ms"] / result["ls"]["median_ms"]
+    xs, ys = zip(*((work.inputs(rng), work.targets(rng)) for _ in range(options.batch)), strict=True)
+    x, y = np.concatenate(xs), np.concatenate(ys)
+    with tier("references"):
+        reference, weights = ls_step(work, x, y, options.lazy)
+        truth = [reference() for _ in range(6)]
+        operations = work_of_step(reference, shortcut=4.0 if "conv" in work.name else 2.0 if "GPT" in work.name else 1.0)
+    on_device = options.device == "cupy"
+    sides = []
+    for name in options.tier:
+        with tier(name):
+            step, _ = ls_step(work, x, y, options.lazy, options.device)
+        sides.append(Side(f"LS {name}", step, lambda name=name: tier(name), cuda_clock() if on_device else HOST))  # type: ignore[misc]
+    if "torch" in options.peers:
+        step = torch_step(work, weights, x, y, not options.plain_adam, "cuda" if on_device else "cpu")
+        sides.append(Side(NAMES["torch"], step, clock=torch_clock() if on_device else HOST))
+    if "jax" in options.peers and not on_device:
+        from .jax_twins import jax_step
+
+        sides.append(Side(NAMES["jax"], jax_step(work.name, weights, x, y)))
+    return sides, truth, operations, weights
+
+
+def check_losses(name: str, side: str, got: Sequence[float], truth: Sequence[float]) -> None:
+    """Leave the program where a side computes something else."""
+    for i, bar in BARS:
+        if not abs(got[i] - truth[i]) <= bar * max(1.0, abs(truth[i])):
+            raise SystemExit(f"{name}: {side} and LS's references differ at step {i}: loss {got[i]} against {truth[i]}; nothing is timed")
+
+
+def measure_work(work: Any, options: Any, report: Report) -> dict[str, Any]:
+    """Check that all sides do the same, then time them in turn."""
+    sides, truth, operations, weights = sides_of(work, options)
+    for side in sides:
+        check_losses(work.name, side.name, side.losses(), truth)
+    subjects = [
+        Subject(
+            f"{work.name} | {side.name}",
+            side.step,
+            lambda loss: None if math.isfinite(loss) else f"the loss is {loss}",
+            operations,
+            side.clock,
+            lambda loss: loss,
+            side.around,
+            labels={"workload": work.name, "side": side.name},
+        )
+        for side in sides
+    ]
+    roof = report.rooflines.get("cuda" if options.device == "cupy" else "cpu")
+    figures = measure_in_turn(subjects, roof, options.seconds, least=4 if options.quick else 10)
+    result: dict[str, Any] = {"workload": work.name, "ms": {}, "ratio": {}, "memory_mib": {}}
+    for side, subject, figure in zip(sides, subjects, figures, strict=True):
+        report.add(subject.name, figure)
+        if isinstance(figure, Figure):
+            result["ms"][side.name] = figure.median * 1e3
+    if options.memory and options.device == "numpy":
+        from .memory import measure_apart
+
+        for key, label in (*((name, f"LS {name}") for name in options.tier), *((peer, NAMES[peer]) for peer in options.peers)):
+            result["memory_mib"][label] = measure_apart(work.name, key, weights)
+    for name in options.tier:
+        ours, theirs = result["ms"].get(f"LS {name}"), result["ms"].get("PyTorch")
+        if ours and theirs:
+            result["ratio"][f"LS {name}"] = theirs / ours
     return result
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--only", help="workloads whose name contains this")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=4.0, help="for each workload")
+def geometric_means(results: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Of each tier's ratios."""
+    names = dict.fromkeys(name for result in results for name in result["ratio"])
+    return {n: float(np.exp(np.mean([np.log(r["ratio"][n]) for r in results if n in r["ratio"]]))) for n in names}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = options_of(__doc__, seconds=4.0)
+    parser.add_argument("--tier", nargs="+", choices=TIERS, help="LS' overrides (default: numpy, and numba where it is installed)")
+    parser.add_argument("--peers", nargs="*", choices=PEERS, help="default: those that are installed")
+    parser.add_argument("--memory", action="store_true", help="measure the peak memory of a step too")
+    parser.add_argument("--batch", type=int, default=1, metavar="N", help="N times the batch of each workload")
+    parser.add_argument("--device", choices=("numpy", "cupy"), default="numpy", help="cupy: LS on CuPy against PyTorch on CUDA")
     parser.add_argument("--lazy", action="store_true", help="LS updates only the touched rows of embeddings (less work than PyTorch does)")
     parser.add_argument("--plain-adam", action="store_true", help="PyTorch's default Adam instead of its fused one")
-    parser.add_argument("--json", help="write the figures here")
-    options = parser.parse_args(arguments)
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        if os.environ.get(variable) != str(options.threads):  # BLAS reads them once, when it is loaded
-            os.environ.update({v: str(options.threads) for v in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")})
-            os.execv(sys.executable, [sys.executable, "-m", "benchmarks.steps", *(arguments or sys.argv[1:])])
-    import torch
-
+    options = parse(parser, arguments)
+    options.tier = options.tier or (["numpy"] if options.device == "cupy" else tiers()[1:])
+    options.peers = [peer for peer in PEERS if installed(peer)] if options.peers is None else options.peers
     from .workloads import WORKLOADS
 
-    torch.set_num_threads(options.threads)
+    names = [*(f"LS {name}" for name in options.tier), *(NAMES[peer] for peer in options.peers)]
+    ratios = [f"PyTorch / LS {name}" for name in options.tier] if "torch" in options.peers else []
+    columns = [("training step, ms", 40), *((name, 16) for name in names), *((name, 24) for name in ratios)]
+    if options.memory:
+        columns += [(f"{name}, MiB", 21) for name in names]
+    report = Report("steps", options.threads, options.quick, columns)
+    if "torch" in options.peers:
+        import torch
+
+        torch.set_num_threads(options.threads)
+    report.heading()
     results = []
-    print(f"{'training step':40}{'LS ms':>10}{'PyTorch ms':>12}{'PyTorch / LS':>14}", flush=True)
     for work in WORKLOADS:
-        if options.only and options.only.lower() not in work.name.lower():
-            continue
-        result = measure(work, options.seconds, options.lazy, not options.plain_adam)
-        results.append(result)
-        print(f"{work.name:40}{result['ls']['median_ms']:10.2f}{result['torch']['median_ms']:12.2f}{result['ratio']:14.2f}", flush=True)
-    mean = float(np.exp(np.mean([np.log(result["ratio"]) for result in results])))
-    print(f"{'geometric mean':40}{mean:36.2f}")
-    if options.json:
-        machine = {
-            "processor": platform.processor() or platform.machine(),
-            "cores": os.cpu_count(),
-            "threads": options.threads,
-            "numpy": np.__version__,
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-        }
-        with open(options.json, "w", encoding="utf-8") as file:
-            json.dump({"machine": machine, "results": results, "geometric_mean": mean}, file, indent=2)
-    return 0
+        if wanted(options.only, work.name):
+            results.append(measure_work(work, options, report))
+            _row(report, results[-1], names, options)
+    means = geometric_means(results)
+    report.row("geometric mean", *(None for _ in names), *(means.get(f"LS {name}") for name in options.tier))
+    return report.finish(options.json, results=results, geometric_means=means)
+
+
+def _memory(found: dict[str, float] | None) -> str | None:
+    return None if found is None else f"{found['step_mib']:.0f} of {found['peak_mib']:.0f}"
+
+
+def _row(report: Report, result: dict[str, Any], names: Sequence[str], options: Any) -> None:
+    cells: list[Any] = [result["ms"].get(name, "refused") for name in names]
+    if "torch" in options.peers:
+        cells += [result["ratio"].get(f"LS {name}") for name in options.tier]
+    if options.memory:
+        cells += [_memory(result["memory_mib"].get(name)) for name in names]
+    report.row(result["workload"], *cells)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

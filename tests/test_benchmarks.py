@@ -238,5 +238,5 @@ def test_a_device_that_worked_longer_than_the_clock_saw_is_caught() -> None:
 @pytest.mark.usefixtures("slow_time")
 def test_a_result_on_a_device_needs_a_clock_for_it() -> None:
     with pytest.raises(Refused, match="lives on 'standin'") as refusal:
-        measure(Subject("fake", lambda: STANDIN.to_device(X * 2), matches([X * 2])), **QUICK)
+        measure(Subject("fake", lambda: STANDIN.to_device(doubled()), matches([X * 2])), **QUICK)
     assert refusal.value.reason == "unsynchronised"

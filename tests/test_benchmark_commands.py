@@ -1,0 +1,208 @@
+"""The benchmark commands run, on tiny sizes; files of figures are compared."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks import compare, kernels, memory, pictures, steps
+from benchmarks.figure import Refused
+from benchmarks.machine import machine, tier
+from benchmarks.report import FORMAT
+from benchmarks.workloads import WORKLOADS
+from ls_core.kernel import KERNELS, accelerator_wanted
+
+ROOT = Path(__file__).parent.parent
+QUICK = ["--quick", "--threads", "1"]
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+# --- compare -------------------------------------------------------------------------------------------------------------
+
+
+def figures_file(path: Path, **medians: float) -> dict[str, Any]:
+    """A made-up file: every figure with p10 and p90 5 % around its median."""
+    figures = [{"name": name, "median_ms": ms, "p10_ms": 0.95 * ms, "p90_ms": 1.05 * ms} for name, ms in medians.items()]
+    where = {"processor": "p", "cores": 2, "threads": 2, "device": None, "blas": {"name": "b", "kernels": "k", "OPENBLAS_CORETYPE": None}}
+    content = {"format": FORMAT, "machine": where, "figures": figures, "refused": []}
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return content
+
+
+def run_compare(folder: Path, *more: str) -> int:
+    return compare.main([str(folder / "a.json"), str(folder / "b.json"), *more])
+
+
+@pytest.mark.parametrize(
+    ("after", "status", "verdict"),
+    [
+        ({"x": 1.0, "y": 2.0}, 0, ""),
+        ({"x": 1.06, "y": 2.1}, 0, ""),
+        ({"x": 1.2, "y": 1.0}, 1, "slower"),
+        ({"x": 0.5, "y": 2.0}, 0, "faster"),
+    ],
+)
+def test_compare(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], after: dict[str, float], status: int, verdict: str
+) -> None:  # noise of a ratio: hypot(5 %, 5 %) = 7.1 %
+    figures_file(tmp_path / "a.json", x=1.0, y=2.0, gone=1.0)
+    figures_file(tmp_path / "b.json", **after, new=1.0)
+    assert run_compare(tmp_path) == status
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("x "))
+    assert row.split()[3:5] == [f"{after['x']:.2f}", "7%"]
+    assert row.endswith(verdict or "7%")
+
+
+def test_a_figure_that_is_now_refused_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    figures_file(tmp_path / "a.json", x=1.0, y=2.0)
+    after = figures_file(tmp_path / "b.json", x=1.0)
+    after["refused"] = [{"name": "y", "reason": "wrong", "why": "wrong: array 0 differs"}]
+    (tmp_path / "b.json").write_text(json.dumps(after), encoding="utf-8")
+    assert run_compare(tmp_path) == 1
+    assert "y: had a figure, now refused, wrong: array 0" in capsys.readouterr().out
+
+
+def test_figures_of_different_machines_are_not_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    figures_file(tmp_path / "a.json", x=1.0)
+    after = figures_file(tmp_path / "b.json", x=1.0)
+    after["machine"] = copy.deepcopy(after["machine"])
+    after["machine"]["blas"]["OPENBLAS_CORETYPE"] = "Haswell"
+    after["machine"]["threads"] = 1
+    (tmp_path / "b.json").write_text(json.dumps(after), encoding="utf-8")
+    assert run_compare(tmp_path) == 2
+    assert "threads: 2 and 1" in capsys.readouterr().out
+    assert run_compare(tmp_path, "--force") == 0
+
+
+def test_what_is_no_file_of_figures_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    figures_file(tmp_path / "a.json", x=1.0)
+    assert run_compare(tmp_path) == 2
+    (tmp_path / "b.json").write_text("{}", encoding="utf-8")
+    assert run_compare(tmp_path) == 2
+    assert "was not written by these benchmarks" in capsys.readouterr().out
+    figures_file(tmp_path / "b.json", z=1.0)
+    assert run_compare(tmp_path) == 2
+
+
+# --- kernels ----------------------------------------------------------------------------------------------------------------
+
+
+def test_kernels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "kernels.json"
+    status = kernels.main([*QUICK, "--only", "LayerNormalization", "--json", str(path), "--pictures", str(tmp_path)])
+    out = capsys.readouterr().out
+    found = read(path)
+    assert status == (1 if found["refused"] else 0), out
+    names = {(f["kernel"], f["direction"], f["variant"]) for f in found["figures"]} | {
+        (r["kernel"], r["direction"], r["variant"]) for r in found["refused"]
+    }
+    assert {("layer_normalization_forward", "forward", "reference"), ("layer_normalization_backward", "backward", "reference")} <= names
+    assert "layer_normalization_backward" in out
+    assert {"processor", "blas", "threads", "versions", "python"} <= set(found["machine"])
+    assert "OPENBLAS_CORETYPE" in found["machine"]["blas"]
+    assert found["rooflines"]["cpu"]["gemm_gflops"]["float32"] > 0
+    assert all(f["flops"] > 0 and f["bytes"] > 0 and 0 < f["share"] < 2 for f in found["figures"])
+    assert (tmp_path / "roofline_cpu.png").stat().st_size > 10_000
+
+
+def test_a_wrong_override_gets_no_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = next(k for k in KERNELS.values() if k.__name__ == "sigmoid_forward")
+    monkeypatch.setitem(kernel.overrides, "numpy", lambda x: (kernel.reference(x)[0] * 1.001, None))
+    kernels.main([*QUICK, "--only", "sigmoid", "--json", str(tmp_path / "k.json")])
+    found = read(tmp_path / "k.json")
+    assert [r["reason"] for r in found["refused"]]
+    assert {r["reason"] for r in found["refused"]} <= {"wrong", "failed", "not warmed up"}
+    assert not [f for f in found["figures"] if f["kernel"] == "sigmoid_forward" and f["variant"] == "numpy"]
+
+
+def test_crossovers_and_pictures_by_size(tmp_path: Path) -> None:
+    def figure(variant: str, elements: int, ms: float, transfer: float | None = None) -> dict[str, Any]:
+        backend = "numpy" if transfer is None else "cupy"
+        what = {"layer": "L", "kernel": "k_forward", "direction": "forward", "variant": variant, "backend": backend}
+        return {**what, "elements": elements, "median_ms": ms, "transfer_ms": transfer}
+
+    sizes = [(10, 0.001), (1000, 0.02), (100_000, 2.0), (10_000_000, 300.0)]
+    figures = [figure("numpy", n, ms) for n, ms in sizes] + [figure("numba", n, 0.9 * ms) for n, ms in sizes]
+    figures += [figure("CUDA", n, 0.01 + n * 1e-8, n * 2e-5) for n, _ in sizes]
+    row = {"layer": "L", "kernel": "k_forward", "direction": "forward", "resident": 1000, "with_transfer": 10_000_000}
+    assert kernels.crossovers(figures) == [row]
+    assert kernels.crossovers(figures[:8]) == []  # no device: nothing to say
+    (path,) = pictures.draw_sizes(figures, str(tmp_path))
+    assert path.name == "sizes_L_k_forward.png"
+
+
+# --- steps -------------------------------------------------------------------------------------------------------------------
+
+
+def test_steps_without_peers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "steps.json"
+    status = steps.main([*QUICK, "--only", "tiny", "--tier", "references", "numpy", "--peers", "--json", str(path)])
+    found = read(path)
+    assert status == (1 if found["refused"] else 0)
+    assert set(found["results"][0]["ms"]) <= {"LS references", "LS numpy"}
+    assert all(f["flops"] > 2 * 3 * 16 * (8 * 16 + 16 * 3) * 0.9 for f in found["figures"])
+    assert "tiny MLP 8-16-3, batch 16" in capsys.readouterr().out
+
+
+def test_a_step_that_computes_something_else_is_not_timed() -> None:
+    good = [1.0, 0.9, 0.8, 0.7, 0.6, 0.5]
+    steps.check_losses("w", "LS", [*good[:5], 0.504], good)
+    with pytest.raises(SystemExit, match="differ at step 5"):
+        steps.check_losses("w", "LS", [*good[:5], 0.51], good)
+    with pytest.raises(SystemExit, match="nothing is timed"):
+        steps.check_losses("w", "LS", [float("nan"), *good[1:]], good)
+
+
+def test_geometric_means() -> None:
+    results = [{"ratio": {"LS numpy": 2.0}}, {"ratio": {"LS numpy": 0.5}}, {"ratio": {}}]
+    assert steps.geometric_means(results) == {"LS numpy": pytest.approx(1.0)}
+
+
+def test_tiers() -> None:
+    wanted = accelerator_wanted()
+    with tier("numpy"):
+        assert not accelerator_wanted()
+    assert accelerator_wanted() == wanted
+    with pytest.raises(ValueError, match="there is no tier 'c'"), tier("c"):
+        pass
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="this system tells no peak")
+def test_peak_memory() -> None:
+    before = memory.resident()
+    memory.reset_peak()
+    held = np.ones(5_000_000)
+    assert memory.peak() > before + 30
+    del held
+    found = memory.measure_apart("MLP", "numpy")
+    assert found is not None
+    assert 1 < found["step_mib"] < found["peak_mib"] < 1000
+    assert [work.name for work in WORKLOADS if work.name.startswith("MLP")]
+
+
+# --- the commands -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_folder_runs_the_benchmarks(tmp_path: Path) -> None:
+    figures_file(tmp_path / "a.json", x=1.0)
+    command = [sys.executable, str(ROOT / "benchmarks"), "compare", "a.json", "a.json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "geometric mean of the ratios 1.000" in done.stdout
+    done = subprocess.run([*command[:2], "nothing"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+
+
+def test_a_refusal_says_its_reason() -> None:
+    assert str(Refused("wrong", "by 1")) == "wrong: by 1"
+    assert machine(1)["threads"] == 1
