@@ -54,13 +54,14 @@ def run(page: Path) -> Iterator[tuple[Block, str]]:
                 exec(compile(block.code, name_of(page), "exec"), names)
             yield block, printed.getvalue()
     finally:
-        _forget_what_pages_registered()
+        forget_registered("__main__")
 
 
-def _forget_what_pages_registered() -> None:
+def forget_registered(module: str) -> None:
+    """Take what ``module`` registered out of the registry, so that tests of all that is registered don't see it."""
     for known in _registry.values():
         for name, thing in list(known.items()):
-            if getattr(getattr(thing, "forward", thing), "__module__", None) == "__main__" or thing.__module__ == "__main__":
+            if module in (thing.__module__, getattr(getattr(thing, "forward", None), "__module__", None)):
                 del known[name]
 
 
