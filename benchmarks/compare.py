@@ -122,9 +122,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{refusal['name']}: had a figure, now refused, {refusal['why']}")
     slower = [change for change in found if change.verdict == "slower"]
     mean = float(np.exp(np.mean([np.log(change.ratio) for change in found])))
-    print(
-        f"{len(found)} figures, geometric mean of the ratios {mean:.3f}; {len(slower)} slower beyond the noise, {len(refused)} newly refused"
-    )
+    print(f"{len(found)} figures, geometric mean of the ratios {mean:.3f}")
+    print(f"{len(slower)} slower beyond the noise, {len(refused)} newly refused")
     return 1 if slower or refused else 0
 
 

@@ -102,9 +102,9 @@ def subjects_of(spec: Spec, size: str, where: Sequence[Variant]) -> tuple[dict[t
             references = {call.key: (truth(call), work_of(call, spec.shortcut)) for call in calls}
             expected_pass = outcome
         elif not (spec.draws and variant.backend != "numpy"):
-            problem = _layer_problem(outcome, expected_pass)
-            if problem:
-                refused.append((f"{spec.name} {size} {variant.name}", Refused("wrong", problem)))
+            fault = _layer_problem(outcome, expected_pass)
+            if fault:
+                refused.append((f"{spec.name} {size} {variant.name}", Refused("wrong", fault)))
                 continue
         for call in calls:
             known = found.setdefault(call.key, [])
