@@ -19,16 +19,17 @@ KERNEL lstm_step_forward(T *__restrict__ gates, const T *__restrict__ product, c
         const Int b = i_ / U, u = i_ % U, at = b * 4 * U + u;
         A z[4];
         for (int k = 0; k < 4; ++k) z[k] = (A)gate_of_step[at + k * U] + (A)product[at + k * U] + (bias ? (A)bias[k * U + u] : 0);
+        const T h_old = h_before[i_], c_old = c_before[i_];
+        const bool keep = kept(mask, b, t, steps);
         const A i = sigmoid(z[0]), f = sigmoid(z[1]), g = tanh(z[2]), o = sigmoid(z[3]);
+        const A c = f * (A)c_old + i * g, a = tanh(c);
         gate_of_step[at] = (T)i;
         gate_of_step[at + U] = (T)f;
         gate_of_step[at + 2 * U] = (T)g;
         gate_of_step[at + 3 * U] = (T)o;
-        const A c = f * (A)c_before[i_] + i * g, a = tanh(c);
-        const bool keep = kept(mask, b, t, steps);
         tanh_c[t * size + i_] = (T)a;
-        cs[(t + 1) * size + i_] = keep ? (T)c : c_before[i_];
-        hs[(t + 1) * size + i_] = keep ? (T)(o * a) : h_before[i_];
+        cs[(t + 1) * size + i_] = keep ? (T)c : c_old;
+        hs[(t + 1) * size + i_] = keep ? (T)(o * a) : h_old;
     });
 }
 
