@@ -17,6 +17,8 @@ EXTRAS = {
     "cuda12, cuda13": ("cupy",),
     "plots": ("matplotlib",),
     "fast": ("numba",),
+    "tune": ("optuna",),
+    "sklearn": ("sklearn",),
     "test": ("pytest", "hypothesis", "xdist"),
 }
 

@@ -6,15 +6,15 @@ import os
 from typing import Any
 
 
-def new_figure(width: float, height: float, columns: int = 1) -> tuple[Any, list[Any]]:
-    """A figure that belongs to no window, with its axes in a row."""
+def new_figure(width: float, height: float, columns: int = 1, rows: int = 1) -> tuple[Any, list[Any]]:
+    """A figure that belongs to no window, with its axes row by row."""
     try:
         from matplotlib.figure import Figure
     except ImportError as problem:
         raise ImportError("drawing needs matplotlib: pip install 'ls-engine[plots]'") from problem
     figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.subplots(1, columns, squeeze=False)[0]
-    return figure, list(axes)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    return figure, list(axes.flat)
 
 
 def save_figure(figure: Any, path: Any) -> None:
