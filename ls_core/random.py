@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .backend import backend_of, current_backend
+from .kernel import kernel
 from .types import Array, DType
 
 _seed = 0
@@ -48,8 +49,13 @@ class Stream:
 
     def keep_mask(self, shape: tuple[int, ...], rate: float, like: Array) -> Array:
         """A dropout mask: 1/(1 - rate) with probability 1 - rate, else 0; dtype and backend of ``like``."""
-        kept = self.uniform(shape, like=like) >= rate
-        return kept.astype(like.dtype) * (1.0 / (1.0 - rate) if rate < 1 else 0.0)
+        return keep_scaled(self.uniform(shape, like=like), rate, like.dtype)
+
+
+@kernel
+def keep_scaled(drawn: Array, rate: float, dtype: DType) -> Array:
+    """1/(1 - rate) where the number drawn from [0, 1) is at least ``rate``, else 0; an array of ``dtype``."""
+    return (drawn >= rate).astype(dtype) * (1.0 / (1.0 - rate) if rate < 1 else 0.0)
 
 
 def set_seed(seed: int) -> None:

@@ -21,6 +21,7 @@ from ls_core.losses.sparse_categorical_crossentropy import (
     sparse_categorical_crossentropy_logits_forward,
 )
 from ls_core.parameter import RowGradient, put_rows, sum_rows, take_rows
+from ls_core.random import keep_scaled
 from ls_layers import activations
 from ls_layers.attention_core import scaled_dot_product_attention_backward, scaled_dot_product_attention_forward
 from ls_layers.batch_normalization import (
@@ -132,6 +133,12 @@ def softmax(at: Place) -> list[Any]:
     y, saved = activations.softmax.forward(x, axis)
     log_y, log_saved = activations.log_softmax.forward(x, axis)
     return [y, activations.softmax.backward(dy, saved, axis), log_y, activations.log_softmax.backward(dy, log_saved, axis)]
+
+
+@round_of(*ALL)
+def masks(at: Place) -> list[Any]:
+    drawn = at.put(at.rng.random((at.size(1, 9), at.size(1, 300))).astype("float32"))
+    return [keep_scaled(drawn, rate, np.dtype(at.dtype)) for rate in (0.0, 0.3, 1.0)]
 
 
 @round_of(*WIDE)
