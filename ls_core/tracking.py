@@ -77,8 +77,8 @@ def _number(value: Any) -> Any:
 
 
 def stateful_layers(model: Any) -> list[Any]:
-    """The layers that go on from the last batch's states."""
-    return [layer for layer in model._flatten() if isinstance(getattr(layer, "states", None), list)]
+    """The layers that go on from the last batch's states; not Bidirectional, whose states are those of its two layers."""
+    return [layer for layer in model._flatten() if isinstance(vars(layer).get("states"), list)]
 
 
 @contextlib.contextmanager
