@@ -46,7 +46,7 @@ import numpy as np
 from .backend import current_backend, find_backend, floatx, get_xp, to_device, to_host
 from .errors import NotBuiltError, ShapeError
 from .parameter import Parameter
-from .protocol import Cache, PenalizedCache, collect_losses, leaves, with_protocol_backward, with_protocol_forward
+from .protocol import Cache, PenalizedCache, collect_losses, leaves, with_protocol_backward, with_protocol_build, with_protocol_forward
 from .random import Stream, forget_streams, random_stream
 from .registry import Configurable, deserialize
 from .types import Array, Shape
@@ -106,6 +106,8 @@ class Layer(Configurable):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if "build" in cls.__dict__:
+            cls.build = with_protocol_build(cls.build)  # type: ignore[method-assign]
         if "forward" in cls.__dict__:
             cls.takes_mask = "mask" in inspect.signature(cls.forward).parameters
             cls.forward = with_protocol_forward(cls.forward)
@@ -141,6 +143,7 @@ class Layer(Configurable):
 
     def build(self, input_shape: Any) -> None:
         """Make the Parameters for inputs of ``input_shape`` (batch axis first; a list for several inputs)."""
+        self.built = True
 
     if TYPE_CHECKING:  # a layer names its own inputs and keywords, so the checker sees "any arguments"
         forward: Callable[..., Any]
@@ -244,17 +247,23 @@ class Layer(Configurable):
         if isinstance(value, Layer):
             self._adopt(value)
         elif isinstance(value, Parameter):
-            self._adopt_weight(value)
+            self._adopt_weight(value, instead_of=self.__dict__.get(name))
         elif isinstance(value, (list, tuple)):
             for each in value:
                 if isinstance(each, Layer):
                     self._adopt(each)
         object.__setattr__(self, name, value)
 
-    def _adopt_weight(self, parameter: Parameter) -> None:
-        if not any(parameter is known for known in self._weights):
+    def _adopt_weight(self, parameter: Parameter, instead_of: Parameter | None = None) -> None:
+        if any(parameter is known for known in self._weights):
+            return
+        if parameter.path == parameter.name:  # a tied one keeps the path that its first layer gave it
             parameter.path = f"{self.path}/{parameter.name}"
-            self._weights.append(parameter)
+        for place, known in enumerate(self._weights):
+            if known is instead_of:
+                self._weights[place] = parameter
+                return
+        self._weights.append(parameter)
 
     def _adopt(self, layer: Layer) -> None:
         if layer is self or any(layer is known for known in self._sublayers):
@@ -367,7 +376,6 @@ class Layer(Configurable):
             if self.seed is not None:  # two layers made alike draw alike
                 forget_streams(self.path)
             self.build(input_shape)
-            self.built = True
 
     def _build_on(self, inputs: tuple[Any, ...]) -> None:
         arrays = [x for x in leaves(inputs) if hasattr(x, "shape")]

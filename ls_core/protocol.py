@@ -1,7 +1,8 @@
 """What stands between a layer's two methods and their callers: the cache, and the protocol that is put around both.
 
 A layer's author writes ``forward`` so that it returns ``(y, saved)`` and ``backward(dy, saved)``; callers get ``(y, Cache)`` and give
-the cache back. ``Layer.__init_subclass__`` puts ``with_protocol_forward`` and ``with_protocol_backward`` around them.
+the cache back. ``Layer.__init_subclass__`` puts ``with_protocol_forward`` and ``with_protocol_backward`` around them, and
+``with_protocol_build`` around ``build``.
 """
 
 from __future__ import annotations
@@ -82,6 +83,15 @@ def collect_losses(cache: Any) -> Array:
     if isinstance(cache, (list, tuple, dict)):
         return sum(collect_losses(each) for each in (cache.values() if isinstance(cache, dict) else cache))
     return 0.0
+
+
+def with_protocol_build(raw: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(raw)
+    def build(self: Layer, input_shape: Any) -> None:
+        raw(self, input_shape)
+        self.built = True
+
+    return build
 
 
 def with_protocol_forward(raw: Callable[..., Any]) -> Callable[..., Any]:

@@ -10,7 +10,7 @@ import pytest
 import ls_core
 from ls_core import CacheError, Input, Layer, Model, Parameter, RowGradient, Sequential, ShapeError
 from ls_core.gradcheck import check_layer
-from ls_layers import Add, Dense, Dropout, Embedding
+from ls_layers import Activation, Add, Dense, Dropout, Embedding
 
 X = np.random.default_rng(0).normal(size=(4, 3))
 
@@ -123,15 +123,37 @@ def test_a_shared_layer_is_one_set_of_parameters() -> None:
     np.testing.assert_allclose(both, 2 * shared.kernel.grad, rtol=1e-12)
 
 
+def test_a_layer_that_was_built_by_hand_is_not_built_again() -> None:
+    layer = Dense(2)
+    layer.build((None, 3))
+    layer.set_weights([np.ones((3, 2)), np.zeros(2)])
+    layer(X)
+    assert [p.name for p in layer.parameters()] == ["kernel", "bias"]
+    model = Sequential([Dense(4), Activation("relu"), Dense(1)])
+    model.build((None, 3))
+    kernels = [p.value for p in model.parameters()]
+    model(X.astype("float32"))
+    assert model.built
+    assert all(a is p.value for a, p in zip(kernels, model.parameters(), strict=True))
+
+
+def test_a_new_parameter_takes_the_place_of_the_old_one() -> None:
+    layer = Dense(2)
+    layer(X)
+    layer.kernel = Parameter(np.ones((3, 2)), name="kernel")
+    assert [p.path for p in layer.parameters()] == ["dense/kernel", "dense/bias"]
+    assert layer.parameters()[0] is layer.kernel
+
+
 def test_tied_parameters_are_one() -> None:
     first = Dense(3, use_bias=False)
     second = Dense(3, use_bias=False)
     model = Sequential([first, second])
     model(X)
-    second._weights.clear()
     second.kernel = first.kernel
     assert [p is first.kernel for p in model.parameters()] == [True]
     assert model.count_params() == 9
+    assert first.kernel.path == "sequential/dense/kernel"
     report = check_layer(model, X)
     assert len({row.target for row in report.rows}) == 2
 
