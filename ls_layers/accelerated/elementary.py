@@ -9,9 +9,7 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 
-from ls_core.accelerated.compiled import jit
-
-from .tiles import intrinsic
+from ls_core.accelerated.compiled import intrinsic, jit
 
 _LN2 = Fraction("0.693147180559945309417232121458176568")
 

@@ -10,15 +10,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from ls_core.accelerated.compiled import jit
 
 from .tiles import FULL, VECTOR_BYTES, VECTORS, pointer, tile1, tile2, tile4, tile8, turn
 
 DEPTH, BREADTH, TALL = 256, 256, 256
 FEW = 200  # rows; for so few, packing b costs more than it gains
 _PANEL_BYTES = VECTORS * VECTOR_BYTES
-
-jit = njit(nogil=True, cache=True, error_model="numpy")
 
 
 @jit
@@ -139,4 +138,4 @@ def product(
                                 c[i + row, j + begin + column] = there + edge[row * width + column]
 
 
-__all__ = ["jit", "multiply", "pack", "product", "width_of"]
+__all__ = ["multiply", "pack", "product", "width_of"]

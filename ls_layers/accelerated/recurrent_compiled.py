@@ -10,25 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
-from numba.core.compiler import CompilerBase, DefaultPassBuilder
 
-from ls_core.accelerated.compiled import jit
+from ls_core.accelerated.compiled import jit, jit_apart
 
 from .products import multiply, pack, width_of
-
-
-class _Apart(CompilerBase):
-    """Numba's compiler, told that no two arguments overlap."""
-
-    def define_pipelines(self) -> list[Any]:
-        self.state.flags.noalias = True
-        passes: Any = DefaultPassBuilder
-        return [passes.define_nopython_pipeline(self.state)]
-
-
-# For functions of rows that do not overlap, which LLVM cannot know: without it a loop over so many arrays stays scalar.
-jit_apart = njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"}, pipeline_class=_Apart)
 
 
 @jit
@@ -71,4 +56,4 @@ def store_step(dx: Any, t: int, begin: int, z: Any, ldz: int, rows: int) -> None
             to[j] = row[j]
 
 
-__all__ = ["add_row", "jit_apart", "multiply_step", "packed", "padded", "store_step"]
+__all__ = ["add_row", "multiply_step", "packed", "padded", "store_step"]

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ls_core.accelerated.compiled import jit
+from ls_core.accelerated.compiled import jit, jit_apart
 
 from .elementary import tanh
-from .recurrent_compiled import add_row, jit_apart, multiply_step, padded, store_step
+from .recurrent_compiled import add_row, multiply_step, padded, store_step
 
 
 @jit

@@ -12,16 +12,14 @@ for i < 8 rows and j < WIDTH columns; ``ldc`` and ``ldb`` numbers lie from one r
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding
-import numba.extending
 import numba.np.arrayobj
 from llvmlite import ir
 from numba import types
 
-intrinsic: Callable[[Callable[..., Any]], Any] = numba.extending.intrinsic  # to a type checker, with or without Numba
+from ls_core.accelerated.compiled import intrinsic
 
 ROWS = (8, 4, 2, 1)  # the tiles there are; a number of rows is made of these
 VECTORS = 2  # 8 x 2 sums, 2 of b and 1 of a: 19 registers of the 32 that AVX-512 has; AVX2 has 16 and takes 4 rows at once
