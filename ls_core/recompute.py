@@ -120,7 +120,7 @@ class Recompute(Layer):
         streams, values, states = remembered
         set_stream_states({layer.path for layer in self.layer._flatten()}, streams)
         for parameter, value in zip([p for p in self.layer.parameters() if p.state], values, strict=True):
-            parameter.value = value.copy()  # a layer may write its moving statistics in place
+            parameter.value[...] = value
         for layer, each in zip(stateful_layers(self.layer), states, strict=True):
             layer.states = each
 

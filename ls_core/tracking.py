@@ -84,7 +84,7 @@ def stateful_layers(model: Any) -> list[Any]:
 @contextlib.contextmanager
 def memory_kept(model: Any) -> Iterator[None]:
     """Inside, stateful layers begin from zeros; afterwards they and the moving statistics are as they were before."""
-    values = [(p, p.value.copy()) for p in (model.parameters() if model.built else ()) if p.state]
+    values = [(p, p.value, p.value.copy()) for p in (model.parameters() if model.built else ()) if p.state]
     states = [(layer, layer.states) for layer in stateful_layers(model)]
     for layer, _ in states:
         layer.states = []
@@ -93,8 +93,9 @@ def memory_kept(model: Any) -> Iterator[None]:
     finally:
         for layer, before in states:
             layer.states = before
-        for parameter, value in values:
-            parameter.value = value
+        for parameter, array, value in values:
+            array[...] = value
+            parameter.value = array
 
 
 def explain_non_finite(model: Any, x: tuple[Array, ...], loss: Any) -> NonFiniteError:
