@@ -50,7 +50,16 @@ class _Sample:
     cpu: float
     launch: float
     device: float | None
-    missed: float  # how much longer the result took to arrive after the clock stopped than a second time
+    arrival: float  # from when the clock stopped until the result was on the host
+
+
+@dataclass
+class _Start:
+    """What is known before the first sample."""
+
+    first: float  # seconds of the very first call
+    calls: int  # in a sample
+    arrival: float  # until a result is on the host that was finished before
 
 
 def _sample(subject: Subject, calls: int) -> tuple[_Sample, Any]:
@@ -67,11 +76,9 @@ def _sample(subject: Subject, calls: int) -> tuple[_Sample, Any]:
     clock.synchronize()
     ended, cpu_ended = time.perf_counter(), time.process_time()
     subject.wait(result)
-    arrived = time.perf_counter()
-    subject.wait(result)
-    missed = (arrived - ended) - (time.perf_counter() - arrived)
+    arrival = time.perf_counter() - ended
     device = clock.elapsed(mark, end_mark) / calls if clock.elapsed else None
-    return _Sample((ended - began) / calls, (cpu_ended - cpu) / calls, (launched - began) / calls, device, missed), result
+    return _Sample((ended - began) / calls, (cpu_ended - cpu) / calls, (launched - began) / calls, device, arrival), result
 
 
 def _check_settled(walls: Sequence[float]) -> None:
@@ -82,14 +89,15 @@ def _check_settled(walls: Sequence[float]) -> None:
         raise Refused("not warmed up", f"{np.median(early) * 1e3:.3g} ms at first, {np.median(late) * 1e3:.3g} ms later")
 
 
-def _check_synchronised(subject: Subject, calls: int, samples: Sequence[_Sample], result: Any) -> None:
+def _check_synchronised(subject: Subject, start: _Start, samples: Sequence[_Sample], result: Any) -> None:
     on_device = [backend_of(leaf).name for leaf in leaves(result) if is_array(leaf) and backend_of(leaf).name != "numpy"]
     if on_device and subject.clock.event is None:
         raise Refused("unsynchronised", f"the result lives on {on_device[0]!r}, and the clock can't see that device's work")
     wall = np.median([s.wall for s in samples])
-    missed = np.quantile([s.missed for s in samples], 0.25)  # work that runs on does so in every sample; a busy machine in some
-    if missed > max(0.1 * wall * calls, 2e-5):
-        raise Refused("unsynchronised", f"{missed * 1e3:.3g} ms of work ran on after the clock had stopped at {wall * calls * 1e3:.3g} ms")
+    whole = wall * start.calls
+    missed = np.quantile([s.arrival for s in samples], 0.25) - start.arrival  # work that runs on does so in every sample
+    if missed > max(0.1 * whole, 5e-5):
+        raise Refused("unsynchronised", f"{missed * 1e3:.3g} ms of work ran on after the clock had stopped at {whole * 1e3:.3g} ms")
     if samples[0].device is not None:
         device = np.median([s.device for s in samples])
         if device > MARGIN * wall + 1e-5:
@@ -109,26 +117,25 @@ def _share(subject: Subject, roofline: Roofline | None, seconds: float) -> tuple
     return roofline.seconds(subject.work) / seconds, roofline.bound(subject.work)
 
 
-def _figure(subject: Subject, first: float, calls: int, samples: list[_Sample], result: Any, roofline: Roofline | None) -> Figure:
+def _figure(subject: Subject, start: _Start, samples: list[_Sample], result: Any, roofline: Roofline | None) -> Figure:
     walls = [s.wall for s in samples]
     _check_settled(walls)
-    _check_synchronised(subject, calls, samples, result)
+    _check_synchronised(subject, start, samples, result)
     with subject.around():
         problem = subject.verify(result)
     if problem:
-        raise Refused("wrong", f"after {len(samples) * calls} calls {problem}")
+        raise Refused("wrong", f"after {len(samples) * start.calls} calls {problem}")
     p10, median, p90 = (float(q) for q in np.quantile(walls, (0.1, 0.5, 0.9)))
     busy = median if samples[0].device is None else float(np.median([s.device for s in samples]))
     share, bound = _share(subject, roofline, busy)
     cpu, launch = (float(np.median([getattr(s, name) for s in samples])) for name in ("cpu", "launch"))
     device = None if samples[0].device is None else busy
-    return Figure(
-        subject.name, median, p10, p90, cpu, launch, device, first, len(samples), calls, subject.work, share, bound, subject.labels
-    )
+    times = (median, p10, p90, cpu, launch, device, start.first)
+    return Figure(subject.name, *times, len(samples), start.calls, subject.work, share, bound, subject.labels)
 
 
-def _begin(subject: Subject, warm_up: int, seconds: float) -> tuple[float, int]:
-    """Verify the first call and warm up: (its seconds, calls for a sample)."""
+def _begin(subject: Subject, warm_up: int, seconds: float) -> _Start:
+    """Verify the first call, warm up, and see how long a result takes to arrive that is surely there."""
     subject.prepare(1)
     began = time.perf_counter()
     result = subject.run()
@@ -146,7 +153,16 @@ def _begin(subject: Subject, warm_up: int, seconds: float) -> tuple[float, int]:
         subject.wait(subject.run())
         spent += time.perf_counter() - began
         done += 1
-    return first, max(1, min(1000, round(SAMPLE * done / max(spent, 1e-9))))
+    each = spent / done
+    arrivals = []
+    for _ in range(5 if each < 5e-3 else 2):
+        subject.prepare(1)
+        result = subject.run()
+        time.sleep(2 * each + 1e-5)
+        began = time.perf_counter()
+        subject.wait(result)
+        arrivals.append(time.perf_counter() - began)
+    return _Start(first, max(1, min(1000, round(SAMPLE / max(each, 1e-9)))), float(np.median(arrivals)))
 
 
 def measure_in_turn(
@@ -154,10 +170,10 @@ def measure_in_turn(
 ) -> list[Figure | Refused]:
     """A Figure for each subject, or why there is none; ``seconds`` is the time for each, ``least`` the fewest samples.
 
-    Where a figure is not warmed up, or above the roofline, all is taken again (``tries`` times at most), the roofline too.
+    What is not warmed up, unsynchronised or above the roofline is taken again (``tries`` times at most), the roofline too.
     """
     found: list[Figure | Refused] = [Refused("not measured", s.name) for s in subjects]
-    ready: dict[int, tuple[float, int]] = {}
+    ready: dict[int, _Start] = {}
     for i, subject in enumerate(subjects):
         try:
             with subject.around():
@@ -178,7 +194,7 @@ def measure_in_turn(
                 for i in waiting:
                     results[i] = None  # so that its memory can be used again, as in a program's loop
                     with subjects[i].around():
-                        sample, results[i] = _sample(subjects[i], ready[i][1])
+                        sample, results[i] = _sample(subjects[i], ready[i].calls)
                     taken[i].append(sample)
         finally:
             if collecting:
@@ -186,10 +202,10 @@ def measure_in_turn(
         again = []
         for i in waiting:
             try:
-                found[i] = _figure(subjects[i], *ready[i], taken[i], results[i], roofline)
+                found[i] = _figure(subjects[i], ready[i], taken[i], results[i], roofline)
             except Refused as refusal:
                 found[i] = refusal
-                if refusal.reason in ("not warmed up", "above the roofline"):
+                if refusal.reason != "wrong":  # a busy machine may have been the reason
                     again.append(i)
         waiting = again
         if not waiting:

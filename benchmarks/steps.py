@@ -188,7 +188,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if "torch" in options.peers:
         import torch
 
+        from .peers import torch_peak
+
         torch.set_num_threads(options.threads)
+        report.rooflines["cpu"].peak["float32"] = max(report.rooflines["cpu"].peak["float32"], torch_peak())
     report.heading()
     results = []
     for work in WORKLOADS:

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import compare, kernels, memory, pictures, steps
+from benchmarks import compare, kernels, layers, memory, overhead, peers, pictures, scaling, steps
 from benchmarks.figure import Refused
 from benchmarks.machine import machine, tier
 from benchmarks.report import FORMAT
+from benchmarks.subjects import SPECS
 from benchmarks.workloads import WORKLOADS
 from ls_core.kernel import KERNELS, accelerator_wanted
 
@@ -122,8 +123,10 @@ def test_a_wrong_override_gets_no_figure(tmp_path: Path, monkeypatch: pytest.Mon
         y, saved = kernel.reference(x)
         return y * np.float32(1.001), saved
 
-    monkeypatch.setitem(kernel.overrides, "numpy", wrong)
-    kernels.main([*QUICK, "--only", "sigmoid", "--json", str(tmp_path / "k.json")])
+    with monkeypatch.context() as patch:
+        patch.setitem(kernel.overrides, "numpy", wrong)
+        kernels.main([*QUICK, "--only", "sigmoid", "--json", str(tmp_path / "k.json")])
+    kernel._fill()
     found = read(tmp_path / "k.json")
     assert ("sigmoid tiny numpy", "wrong") in {(r["name"], r["reason"]) for r in found["refused"]}
     assert not [f for f in found["figures"] if f["kernel"] == "sigmoid_forward" and f["variant"] == "numpy"]
@@ -210,3 +213,60 @@ def test_the_folder_runs_the_benchmarks(tmp_path: Path) -> None:
 def test_a_refusal_says_its_reason() -> None:
     assert str(Refused("wrong", "by 1")) == "wrong: by 1"
     assert machine(1)["threads"] == 1
+
+
+# --- overhead, layers, scaling -------------------------------------------------------------------------------------------------
+
+
+def test_overhead(tmp_path: Path) -> None:
+    path = tmp_path / "overhead.json"
+    assert overhead.main([*QUICK, "--tier", "references", "--json", str(path)]) in (0, 1)
+    found = read(path)
+    names = [f["name"] for f in found["figures"]] + [r["name"] for r in found["refused"]]
+    assert {"bare NumPy", "LS references", "a kernel, 1000 calls"} <= set(names)
+
+
+def test_bare_numpy_computes_what_the_model_does() -> None:
+    x, dy = overhead.data()
+    model = overhead.model_of()
+    for a, b in zip(overhead.bare_step(model.get_weights(), x, dy), overhead.ls_step(model, x, dy), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_layers_without_peers(tmp_path: Path) -> None:
+    path = tmp_path / "layers.json"
+    layers.main([*QUICK, "--only", "Dense", "--tier", "references", "numpy", "--peers", "--json", str(path)])
+    found = read(path)
+    assert {f["by"] for f in found["figures"] + found["refused"]} == {"LS references", "LS numpy"}
+
+
+def test_a_peer_that_computes_something_else_gets_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = next(spec for spec in SPECS if spec.name == "Dense")
+    subjects, pair, work, expected = layers.ls_subjects(spec, "tiny", ["references"])
+    fakes = {
+        "right": lambda *_: peers.Run(pair.both, layers.given_and_taken),
+        "wrong": lambda *_: peers.Run(pair.both, lambda result: [a * np.float32(1.01) for a in layers.given_and_taken(result)]),
+        "without this layer": lambda *_: None,
+        "broken": lambda *_: 1 / 0,
+    }
+    for name, fake in fakes.items():
+        monkeypatch.setitem(peers.PEERS, name, fake)
+    found, refused = layers.peer_subjects(spec, "tiny", list(fakes), pair, work, expected, subjects[0].labels)
+    assert [s.labels["by"] for s in found] == ["right", "wrong"]
+    assert [str(r) for _, r in refused] == ["failed: ZeroDivisionError: division by zero"]
+    problems = [s.verify(s.run()) for s in found]
+    assert problems[0] is None
+    assert problems[1] is not None
+    assert "differs from the reference" in problems[1]
+
+
+def test_scaling(tmp_path: Path) -> None:
+    assert scaling.exponent([10, 100, 1000], [2.0, 200.0, 20000.0]) == pytest.approx(2.0)
+    assert scaling.exponent([10], [2.0]) is None
+    assert scaling.wins_from([1, 2, 4], {1: 1.0, 2: 1.0, 4: 1.0}, {1: 0.5, 2: 2.0, 4: 4.0}) == 2
+    assert scaling.wins_from([1, 2], {1: 1.0, 2: 1.0}, {1: 2.0, 2: 0.5}) is None
+    path = tmp_path / "scaling.json"
+    scaling.main([*QUICK, "--only", "softmax width", "--tier", "numpy", "--json", str(path), "--pictures", str(tmp_path)])
+    found = read(path)
+    assert {(g["layer"], g["axis"], g["by"]) for g in found["growth"]} <= {("softmax", "width", "LS numpy")}
+    assert {g.layer for g in scaling.GROWTHS} <= {spec.name for spec in SPECS}

@@ -29,6 +29,9 @@ class Time:
 
     process_time = perf_counter
 
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
     def pass_until(self, moment: float) -> None:
         self.now = max(self.now, moment)
 
