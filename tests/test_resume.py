@@ -233,6 +233,30 @@ def test_moving_averages_that_are_swapped_in(tmp_path: Path) -> None:
         compare(tmp_path, make, rows(), crash, freq, callbacks=callbacks, batch_size=8, validation_split=0.2)
 
 
+def test_on_a_device(tmp_path: Path) -> None:
+    from ls_core.testing import standin
+
+    assert standin
+
+    def make() -> Sequential:
+        return small(Adam(0.01, use_ema=True, gradient_accumulation_steps=2))
+
+    def run(*more: Callback) -> list[Any]:
+        ls_core.set_seed(7)
+        model = make()
+        stop = EarlyStopping("loss", patience=9, restore_best_weights=True)
+        logs = ls_core.callbacks.TensorBoard(tmp_path / "logs", histogram_freq=1)
+        history = model.fit(*rows(), batch_size=8, epochs=3, verbose=0, validation_split=0.2, callbacks=[stop, logs, *more])
+        return [history.history, [w.tobytes() for w in model.get_weights()]]
+
+    with ls_core.use_backend("standin"):
+        whole = run()
+        with pytest.raises(Crash):
+            run(BackupAndRestore(tmp_path / "run.ckpt", 1), CrashAt(8))
+        assert run(BackupAndRestore(tmp_path / "run.ckpt", 1)) == whole
+        ls_core.assert_resumable(make, rows())
+
+
 # --- data ------------------------------------------------------------------------------------------------
 
 
