@@ -15,6 +15,7 @@ import pytest
 
 import ls_core
 import ls_layers
+import ls_optim
 from ls_core.cuda import OVERRIDES, Source
 from ls_core.cuda.launch import SOURCES, TYPES, options
 from ls_core.cuda.overrides import FAMILIES
@@ -110,6 +111,41 @@ def test_sums_of_rows_in_a_fixed_order() -> None:
     assert len({sums(order) for order in range(3)}) > 1, "atomics add in any order: the last bits show it"
     with ls_core.use_deterministic():
         assert len({sums(order) for order in range(3)}) == 1
+
+
+@needs_compiler
+@pytest.mark.usefixtures("emulated")
+def test_unused_places_are_passed_over() -> None:
+    """Also where the types differ: the last row is no row of -1."""
+    values = ls_core.to_device(np.ones((3, 2)), "standin")
+    gradient = ls_core.RowGradient(*ls_core.parameter.sum_rows(ls_core.to_device(np.array([1, 1, 0]), "standin"), values), (4, 2))
+    assert gradient.rows.get().tolist() == [1, -1, 0]
+    np.testing.assert_array_equal(gradient.to_dense().get()[:, 0], [1, 2, 0, 0])
+    np.testing.assert_array_equal((gradient + gradient).to_dense().get()[:, 0], [2, 4, 0, 0])
+    dense = ls_core.to_device(np.full((4, 2), 7, np.float32), "standin")
+    gradient.add_to(dense)
+    np.testing.assert_array_equal(dense.get()[:, 0], [8, 9, 7, 7])
+    ls_core.parameter.put_rows(dense, gradient.rows, gradient.values)
+    np.testing.assert_array_equal(dense.get()[:, 0], [1, 2, 7, 7])
+    turned = ls_core.to_device(np.zeros((2, 4)), "standin").T
+    gradient.add_to(turned)
+    np.testing.assert_array_equal(turned.get()[:, 0], [1, 2, 0, 0])
+    whole = ls_core.to_device(np.zeros((3, 2), np.complex128), "standin")
+    ls_core.parameter.put_rows(whole, ls_core.to_device(np.array([2]), "standin"), whole[:1] + 1)
+    assert whole.get()[:, 0].tolist() == [0, 0, 1]
+
+
+@needs_compiler
+@pytest.mark.usefixtures("emulated")
+def test_accumulated_rows_leave_the_device_without_unused_places() -> None:
+    with ls_core.use_backend("standin"):
+        layer = ls_layers.Embedding(4, 2)
+        update = ls_optim.SGD(gradient_accumulation_steps=2)
+        y, cache = layer.forward(ls_core.to_device(np.array([[1, 1, 3]])))
+        layer.backward(y, cache)
+        update.apply(layer.parameters())
+    state = update.get_state()
+    assert [array.tolist() for name, array in state.items() if name.endswith("_rows")] == [[1, 3]]
 
 
 @needs_compiler
@@ -340,6 +376,38 @@ print('ok')
 def test_registered_when_cupy_is_loaded_and_not_before() -> None:
     done = subprocess.run([sys.executable, "-c", FAKE], capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert done.stdout.strip() == "ok", done.stderr
+
+
+LOADED_FIRST = """
+import os, sys, types
+fake = types.ModuleType('cupy')
+fake.__version__, fake.ndarray, fake.ElementwiseKernel = '0', type('ndarray', (), {}), lambda *args: None
+fake.asarray = fake.asnumpy = None
+fake.cuda = types.SimpleNamespace(runtime=types.SimpleNamespace(getDeviceCount=lambda: 1))
+sys.modules['cupy'] = fake
+os.environ['LS_BACKEND'] = 'cupy'
+import ls_core, ls_layers, ls_optim
+from ls_core.cuda import OVERRIDES
+assert len(OVERRIDES) > 80
+assert all(kernel._table[fake.ndarray] is function for kernel, function in OVERRIDES)
+print('ok')
+"""
+
+
+def test_registered_when_cupy_was_loaded_before() -> None:
+    done = subprocess.run([sys.executable, "-c", LOADED_FIRST], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert done.stdout.strip() == "ok", done.stderr
+
+
+def test_the_switch_for_a_fixed_order() -> None:
+    from ls_core.kernel import deterministic
+
+    with ls_core.use_deterministic():
+        assert deterministic()
+        with ls_core.use_deterministic(False):
+            assert not deterministic()
+        assert deterministic()
+    assert not deterministic()
 
 
 def test_mixed_types_go_to_the_reference() -> None:

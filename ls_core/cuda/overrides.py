@@ -31,15 +31,21 @@ class Kept(tuple[Any, ...]):
     __slots__ = ()
 
 
-def override(kernel: Kernel, types: tuple[str, ...] = FLOATS, keeps: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def override(
+    kernel: Kernel, types: tuple[str, ...] | None = FLOATS, keeps: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make a function the CUDA override of ``kernel``.
 
-    Calls with arrays of several float types, or of a type that is not among ``types``, go to the reference. ``keeps``
+    Calls with arrays of several float types, or of a type that is not among ``types`` (None: any), go to the reference. ``keeps``
     says of a backward that it wants what its own forward kept: a ``Kept``; without one the reference ran forward, and
     runs backward too.
     """
 
     def listed(function: Callable[..., Any]) -> Callable[..., Any]:
+        if types is None:
+            OVERRIDES.append((kernel, function))
+            return function
+
         @functools.wraps(function)
         def choose(first: Any, *rest: Any, **named: Any) -> Any:
             kept = _kept(rest) if keeps else None

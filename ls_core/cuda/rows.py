@@ -13,7 +13,7 @@ from ..kernel import deterministic
 from ..parameter import add_rows, put_rows, sum_rows, take_rows
 from ..types import Array
 from .launch import Source, contiguous, each_grid, team_grid
-from .overrides import SINGLE_AND_DOUBLE, override
+from .overrides import FLOATS, SINGLE_AND_DOUBLE, override
 
 ROWS = Source(__file__, "rows.cu")
 
@@ -63,19 +63,20 @@ def take_rows_cuda(table: Array, rows: Array) -> Array:
     return gather_rows(table, rows, 0.0)
 
 
-def _write(kernel: str, table: Array, rows: Array, values: Array) -> None:
-    n, D = rows.size, columns(table)
-    rows, values = contiguous(get_xp(table), as_ids(rows), values)
-    ROWS.run(kernel, table.dtype, *team_grid(n, D), table, rows, values, n, D, table.shape[0])
+def _write(kernel: Any, name: str) -> None:
+    """Override ``put_rows`` or ``add_rows``; values of another type than the table's are converted, never left to the
+    reference, for which a row of -1 is the last one."""
 
-
-def _in_place(kernel: Any, name: str) -> None:
-    @override(kernel)
+    @override(kernel, types=None)
     def write(table: Array, rows: Array, values: Array) -> None:
-        if not table.flags.c_contiguous:
-            raise ValueError("a table is written to in place, so its numbers must lie one after the other")
-        _write(name, table, rows, values)
+        if table.dtype.name not in FLOATS:  # complex numbers: their sums came from the reference, without unused places
+            return kernel.reference(table, rows, values)
+        n, D = rows.size, columns(table)
+        whole, rows, values = contiguous(get_xp(table), table, as_ids(rows), values.astype(table.dtype, copy=False))
+        ROWS.run(name, table.dtype, *team_grid(n, D), whole, rows, values, n, D, table.shape[0])
+        if whole is not table:
+            table[...] = whole
 
 
-_in_place(put_rows, "put_rows")
-_in_place(add_rows, "add_rows")
+_write(put_rows, "put_rows")
+_write(add_rows, "add_rows")
