@@ -82,6 +82,15 @@ def _parser() -> argparse.ArgumentParser:
     gradcheck.add_argument("names", nargs="*", metavar="LAYER", help="only these; default: all")
     gradcheck.add_argument("--mutants", action="store_true", help="inject wrong backwards and print which check kills them")
 
+    bench = add("bench", "Time LS: training steps (against PyTorch and JAX where they are installed), kernels, layers and more.")
+    bench.add_argument("what", nargs="?", default="steps", choices=["steps", "kernels", "layers", "overhead", "scaling", "ladder"])
+    bench.add_argument("--only", metavar="TEXT", help="what has this in its name")
+    bench.add_argument("--threads", type=int, metavar="N", help="for BLAS, LS and peers alike; the default is at most two")
+    bench.add_argument("--seconds", type=float, help="for each figure; the default depends on what is timed")
+    bench.add_argument("--tier", nargs="+", choices=["references", "numpy", "numba"], help="LS's overrides (not for kernels and ladder)")
+    bench.add_argument("--json", metavar="FILE", help="write the figures here")
+    bench.add_argument("--quick", action="store_true", help="shows that it runs, measures nothing")
+
     add("info", "Versions, BLAS and its threads, devices, and which extras are there.")
     return parser
 

@@ -13,11 +13,14 @@ import numpy as np
 import pytest
 
 from benchmarks import compare, kernels, layers, memory, overhead, peers, pictures, scaling, steps
+from benchmarks.__main__ import NAMES as benchmark_names
 from benchmarks.figure import Refused
 from benchmarks.machine import machine, tier
 from benchmarks.report import FORMAT
 from benchmarks.subjects import SPECS
 from benchmarks.workloads import WORKLOADS
+from ls_cli import bench
+from ls_cli.main import main as cli
 from ls_core.kernel import KERNELS, accelerator_wanted
 
 ROOT = Path(__file__).parent.parent
@@ -270,3 +273,24 @@ def test_scaling(tmp_path: Path) -> None:
     found = read(path)
     assert {(g["layer"], g["axis"], g["by"]) for g in found["growth"]} <= {("softmax", "width", "LS numpy")}
     assert {g.layer for g in scaling.GROWTHS} <= {spec.name for spec in SPECS}
+
+
+def test_the_console_command_runs_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    status = cli(["bench", "steps", "--quick", "--threads", "1", "--tier", "numpy", "--only", "tiny", "--json", "steps.json"])
+    out = capfd.readouterr()
+    assert status in (0, 1), out.err
+    assert "tiny MLP" in out.out
+    assert read(tmp_path / "steps.json")["machine"]["threads"] == 1
+
+
+def test_the_console_command_says_that_it_needs_a_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(bench, "__file__", str(tmp_path / "site-packages" / "ls_cli" / "bench.py"))
+    assert cli(["bench"]) == 1
+    assert "not installed with it" in capsys.readouterr().err
+    monkeypatch.chdir(ROOT)
+    assert bench.checkout() == ROOT
+    assert set(bench.WHAT) | {"compare"} == set(benchmark_names)
