@@ -145,6 +145,10 @@ class RowGradient:
         put_rows(dense, self.rows, self.values)
         return dense
 
+    def astype(self, dtype: Any) -> RowGradient:
+        """The same in another type of numbers."""
+        return RowGradient(self.rows, self.values.astype(dtype), self.shape)
+
     def add_to(self, dense: Array) -> None:
         """Add to a dense gradient in place."""
         add_rows(dense, self.rows, self.values)
@@ -165,6 +169,15 @@ class RowGradient:
 
     def __repr__(self) -> str:
         return f"<RowGradient {self.values.shape[0]} of {self.shape[0]} rows>"
+
+
+def dense_gradient(gradient: Array | RowGradient) -> Array:
+    """The gradient as an array.
+
+    >>> dense_gradient(RowGradient(np.array([1]), np.array([[2.0]]), (3, 1))).tolist()
+    [[0.0], [2.0], [0.0]]
+    """
+    return gradient.to_dense() if isinstance(gradient, RowGradient) else gradient
 
 
 @kernel

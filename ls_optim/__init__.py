@@ -3,6 +3,7 @@
 from ls_core.cuda import when_cupy_loads
 from ls_core.registry import register_module
 
+from . import accelerated as accelerated
 from . import schedules as schedules
 from .adadelta import Adadelta as Adadelta
 from .adafactor import Adafactor as Adafactor

@@ -6,6 +6,7 @@ from typing import Any
 
 from ls_core.backend import get_xp
 from ls_core.kernel import kernel
+from ls_core.parameter import RowGradient, dense_gradient
 from ls_core.types import Array
 
 from .optimizer import Optimizer, State
@@ -14,7 +15,7 @@ from .optimizer import Optimizer, State
 @kernel
 def adam_update(
     value: Array,
-    grad: Array,
+    grad: Array | RowGradient,
     m: Array,
     v: Array,
     v_max: Array | None,
@@ -24,7 +25,7 @@ def adam_update(
     epsilon: float,
     step: int,
 ) -> None:
-    xp = get_xp(value)
+    xp, grad = get_xp(value), dense_gradient(grad)
     m *= beta_1  # (...)
     m += grad * (1.0 - beta_1)
     v *= beta_2  # (...)
@@ -79,6 +80,8 @@ class Adam(Optimizer):
     array([0.9, 1.1])
     """
 
+    takes_row_gradients = True
+
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -118,7 +121,7 @@ class Adam(Optimizer):
         names = ("m", "v", "v_max") if self.amsgrad else ("m", "v")
         return {name: get_xp(value).zeros_like(value) for name in names}
 
-    def update(self, value: Array, grad: Array, state: State, rate: float) -> None:
+    def update(self, value: Array, grad: Array | RowGradient, state: State, rate: float) -> None:
         step = self.iterations + 1
         v_max = state.get("v_max")
         adam_update(value, grad, state["m"], state["v"], v_max, rate, self.beta_1, self.beta_2, self.epsilon, step)

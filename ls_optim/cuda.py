@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ls_core.backend import get_xp
 from ls_core.cuda import Source, contiguous, each_grid, override
+from ls_core.parameter import dense_gradient
 from ls_core.types import Array
 
 from .adam import adam_update
@@ -14,7 +15,7 @@ SOURCE = Source(__file__, "updates.cu")
 
 
 def _run(name: str, value: Array, grad: Array, *rest: object) -> None:
-    (grad,) = contiguous(get_xp(value), grad)
+    (grad,) = contiguous(get_xp(value), dense_gradient(grad))
     SOURCE.run(name, value.dtype, *each_grid(value.size), value, grad, *rest)
 
 

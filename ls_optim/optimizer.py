@@ -54,7 +54,8 @@ class Optimizer(Configurable):
     -----
     ``update`` works in place on ``value`` and the state's arrays, with Python floats as constants. With
     ``elementwise = True`` (the default) it may get flat arrays of several Parameters, or some rows of one, so every
-    state array has value's shape and no element may look at another.
+    state array has value's shape and no element may look at another. With ``takes_row_gradients = True`` it gets a
+    RowGradient as it is, for which the dense gradient would otherwise be made.
 
     Source: Keras 3, ``keras.optimizers.Optimizer``.
 
@@ -83,6 +84,12 @@ class Optimizer(Configurable):
 
     registry_kind = "optimizer"
     elementwise = True
+    takes_row_gradients = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "update" in cls.__dict__ and "takes_row_gradients" not in cls.__dict__:
+            cls.takes_row_gradients = False  # an update of its own says for itself what it takes
 
     def __init__(
         self,
@@ -218,7 +225,7 @@ class Optimizer(Configurable):
         if not isinstance(gradient, RowGradient):
             self._update_arrays(value, gradient, state, rate, decay)
         elif not (self.lazy_rows and self.is_elementwise(parameter)):
-            self._update_arrays(value, gradient.to_dense(), state, rate, decay)
+            self._update_arrays(value, gradient if self.takes_row_gradients else gradient.to_dense(), state, rate, decay)
         else:
             rows = gradient.rows  # each once, so that writing back loses nothing
             few = {name: take_rows(array, rows) for name, array in state.items()}
@@ -228,7 +235,7 @@ class Optimizer(Configurable):
             for name, array in few.items():
                 put_rows(state[name], rows, array)
 
-    def _update_arrays(self, value: Array, grad: Array, state: State, rate: float, decay: float) -> None:
+    def _update_arrays(self, value: Array, grad: Gradient, state: State, rate: float, decay: float) -> None:
         """Decay and update of arrays: a Parameter's, some of its rows, or flat ones of many Parameters."""
         if grad.dtype != value.dtype:
             grad = grad.astype(value.dtype)

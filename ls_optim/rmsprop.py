@@ -6,6 +6,7 @@ from typing import Any
 
 from ls_core.backend import get_xp
 from ls_core.kernel import kernel
+from ls_core.parameter import RowGradient, dense_gradient
 from ls_core.types import Array
 
 from .optimizer import Optimizer, State
@@ -14,7 +15,7 @@ from .optimizer import Optimizer, State
 @kernel
 def rmsprop_update(
     value: Array,
-    grad: Array,
+    grad: Array | RowGradient,
     v: Array,
     mean: Array | None,
     m: Array | None,
@@ -23,6 +24,7 @@ def rmsprop_update(
     momentum: float,
     epsilon: float,
 ) -> None:
+    grad = dense_gradient(grad)
     v *= rho  # (...)
     v += grad * grad * (1.0 - rho)
     spread = v + epsilon  # (...)
@@ -73,6 +75,8 @@ class RMSprop(Optimizer):
     array([0.8, 0.8])
     """
 
+    takes_row_gradients = True
+
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -112,5 +116,5 @@ class RMSprop(Optimizer):
         names = ["v", *(["mean"] if self.centered else []), *(["m"] if self.momentum > 0 else [])]
         return {name: get_xp(value).zeros_like(value) for name in names}
 
-    def update(self, value: Array, grad: Array, state: State, rate: float) -> None:
+    def update(self, value: Array, grad: Array | RowGradient, state: State, rate: float) -> None:
         rmsprop_update(value, grad, state["v"], state.get("mean"), state.get("m"), rate, self.rho, self.momentum, self.epsilon)

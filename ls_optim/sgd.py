@@ -6,14 +6,15 @@ from typing import Any
 
 from ls_core.backend import get_xp
 from ls_core.kernel import kernel
+from ls_core.parameter import RowGradient, dense_gradient
 from ls_core.types import Array
 
 from .optimizer import Optimizer, State
 
 
 @kernel
-def sgd_update(value: Array, grad: Array, m: Array | None, rate: float, momentum: float, nesterov: bool) -> None:
-    step = grad * -rate  # (...)
+def sgd_update(value: Array, grad: Array | RowGradient, m: Array | None, rate: float, momentum: float, nesterov: bool) -> None:
+    step = dense_gradient(grad) * -rate  # (...)
     if m is not None:
         m *= momentum  # (...)
         m += step
@@ -54,6 +55,8 @@ class SGD(Optimizer):
     (array([0.8]), None)
     """
 
+    takes_row_gradients = True
+
     def __init__(
         self,
         learning_rate: Any = 0.01,
@@ -92,5 +95,5 @@ class SGD(Optimizer):
     def make_state(self, value: Array) -> State:
         return {"m": get_xp(value).zeros_like(value)} if self.momentum else {}
 
-    def update(self, value: Array, grad: Array, state: State, rate: float) -> None:
+    def update(self, value: Array, grad: Array | RowGradient, state: State, rate: float) -> None:
         sgd_update(value, grad, state.get("m"), rate, self.momentum, self.nesterov)
