@@ -471,7 +471,7 @@ def test_compiles_for_gpus(source: Source, dtype: str, tmp_path: Path) -> None:
     if shutil.which("nvcc"):
         nvcc(source, dtype, tmp_path)
         return
-    pytest.importorskip("cupy", reason="neither nvcc nor CuPy (which brings NVRTC) is installed", exc_type=ImportError)
+    pytest.importorskip("cupy", reason="neither nvcc nor CuPy (which brings NVRTC) is installed")
     if dtype in ("float16", "bfloat16"):
         pytest.skip("NVRTC alone has no header for half types; nvcc has")
     nvrtc(source, dtype)

@@ -56,6 +56,8 @@ def compiler() -> str | None:
 def _folder() -> Path:
     folder = Path(tempfile.gettempdir()) / f"ls-cuda-emulator-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():  # code is loaded from it
+        return Path(tempfile.mkdtemp(prefix=folder.name))
     return folder
 
 
