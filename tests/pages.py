@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from ls_core.kernel import KERNELS
 from ls_core.registry import _registry
 
 ROOT = Path(__file__).parent.parent
@@ -58,7 +59,9 @@ def run(page: Path) -> Iterator[tuple[Block, str]]:
 
 
 def forget_registered(module: str) -> None:
-    """Take what ``module`` registered out of the registry, so that tests of all that is registered don't see it."""
+    """Take what ``module`` registered out of the registry and its kernels out of theirs: tests of all there are don't see them."""
+    for name in [name for name in KERNELS if name.startswith(f"{module}.")]:
+        del KERNELS[name]
     for known in _registry.values():
         for name, thing in list(known.items()):
             if module in (thing.__module__, getattr(getattr(thing, "forward", None), "__module__", None)):
