@@ -1,5 +1,7 @@
 """Losses under Keras' names; one file each, the formula and its hand-written gradient side by side."""
 
+from ..accelerated import COMPILES
+from ..accelerated import crossentropy_numpy as crossentropy_numpy
 from ..registry import register, register_module
 from .binary_crossentropy import BinaryCrossentropy, binary_crossentropy
 from .binary_focal_crossentropy import BinaryFocalCrossentropy, binary_focal_crossentropy
@@ -25,6 +27,9 @@ from .resolve import resolve_loss
 from .sparse_categorical_crossentropy import SparseCategoricalCrossentropy, sparse_categorical_crossentropy
 from .squared_hinge import SquaredHinge, squared_hinge
 from .tversky import Tversky, tversky
+
+if COMPILES:
+    from ..accelerated import crossentropy_numba as crossentropy_numba
 
 __all__ = [
     "BinaryCrossentropy",
