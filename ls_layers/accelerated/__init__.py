@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from importlib.util import find_spec
 
+from . import attention_numpy as attention_numpy
 from . import batch_normalization_numpy as batch_normalization_numpy
 from . import convolution_numpy as convolution_numpy
 from . import cuda as cuda
@@ -18,4 +19,5 @@ from . import pooling_numpy as pooling_numpy
 from . import relu_numpy as relu_numpy
 
 if os.environ.get("LS_ACCELERATOR", "1") != "0" and find_spec("numba") is not None:
-    pass
+    from . import attention_numba as attention_numba
+    from . import layer_normalization_numba as layer_normalization_numba
