@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,20 +14,20 @@ import pytest
 import ls_core
 import ls_layers
 import ls_optim
-from ls_core.cuda import OVERRIDES, Source
+from ls_core.cuda import Source
 from ls_core.cuda.launch import SOURCES, TYPES, options
 from ls_core.cuda.overrides import FAMILIES
 from ls_core.gradcheck import check_layer
 from ls_core.gradcheck.case import Case
 from ls_core.gradcheck.loss_cases import LOSS_CASES
 from ls_core.gradcheck.subject import is_float
-from ls_core.testing import cuda_emulator
-from ls_core.testing.cuda_emulator import EmulatorError, compiler, cuda_kernels, kernels_of, launched, thread_order
+from ls_core.testing.cuda_emulator import compiler, cuda_kernels, kernels_of, launched, thread_order
 from ls_core.testing.standin import STANDIN, StandInArray, host_syncs
 from ls_core.testing.trial import Trial
 from ls_layers.cases import TABLE
 
-from .kernel_rounds import CASES, ROUNDS, Place, image_model, text_model, training_step
+from .device_models import image_model, text_model, training_step
+from .kernel_rounds import CASES, ROUNDS, Place
 from .tolerances import assert_close
 
 for _family in FAMILIES:
@@ -238,187 +236,6 @@ def test_no_wait_in_a_step(make: Any, optimizer: str) -> None:
         with host_syncs() as waits:
             step()
     assert waits == []
-
-
-# --- what the emulator refuses --------------------------------------------------------------------------------------------
-
-FAULTS = """
-#include "common.cuh"
-KERNEL no_barrier(const T *x, T *y) {
-    __shared__ T turned[64];
-    turned[threadIdx.x] = x[threadIdx.x];
-    y[threadIdx.x] = turned[63 - threadIdx.x];
-}
-KERNEL parted(const T *x, T *y) { if (threadIdx.x < 32) __syncthreads(); }
-KERNEL parted_warp(const T *x, T *y) { if (threadIdx.x > 3) return; y[threadIdx.x] = __shfl_xor_sync(0xffffffff, x[0], 16); }
-KERNEL writes_outside(const T *x, T *y) { y[64] = 1; }
-KERNEL reads_outside(const T *x, T *y) { y[threadIdx.x] = x[threadIdx.x + 1]; }
-KERNEL in_place(T *x, T *y) { y[threadIdx.x] = x[threadIdx.x]; }
-KERNEL wants_ids(const Int *ids, T *y, Int n, double p) { }
-"""
-
-
-@pytest.fixture
-def faults(tmp_path: Path) -> Iterator[Source]:
-    (tmp_path / "faults.cu").write_text(FAULTS, encoding="utf-8")
-    source = Source(str(tmp_path / "faults.py"), "faults.cu")
-    yield source
-    del SOURCES[source.path]
-
-
-@needs_compiler
-@pytest.mark.usefixtures("emulated")
-def test_faults_are_seen(faults: Source) -> None:
-    x, y = (ls_core.to_device(np.arange(64.0), "standin") for _ in range(2))
-
-    def run(kernel: str, *args: Any) -> Any:
-        faults.run(kernel, "float64", (1,), (64,), *args)
-        return y.get()
-
-    with thread_order(0):
-        forward = run("no_barrier", x, y)
-    with thread_order(1):
-        assert (run("no_barrier", x, y) != forward).any(), "without a barrier the order of the threads shows"
-    for kernel, message in (
-        ("parted", "threads part at a barrier"),
-        ("parted_warp", "left its warp"),
-        ("writes_outside", "writes outside an array of shape"),
-    ):
-        with pytest.raises(EmulatorError, match=message):
-            run(kernel, x, y)
-    assert np.isnan(run("reads_outside", x, y)[63])
-    half = ls_core.to_device(np.arange(64.0), "standin")
-    for args, message in (
-        ((x, x), "argument 1 shares"),
-        ((half[::2], y), "is not C-contiguous"),
-        ((x.astype("float32"), y), "holds float32, the kernel wants float64"),
-        ((x, np.arange(64.0)), "wants float64\\*: an array of the device"),
-        ((x,), "takes 2 arguments"),
-    ):
-        with pytest.raises(EmulatorError, match=message):
-            run("in_place", *args)
-    ids = x.astype("int64")
-    for numbers, message in (((1.0, 1.0), "argument 2 is float, the kernel wants int64"), ((1, np.float64(1)), "wants float64")):
-        with pytest.raises(EmulatorError, match=message):
-            run("wants_ids", ids, y, *numbers)
-    with pytest.raises(EmulatorError, match="has no kernel 'absent'"):
-        run("absent", x, y)
-    with pytest.raises(EmulatorError, match="CUDA allows 1024 threads"):
-        faults.run("in_place", "float64", (1,), (2048,), x, y)
-
-
-@needs_compiler
-def test_errors_of_the_compiler_are_shown(tmp_path: Path) -> None:
-    (tmp_path / "broken.cu").write_text('#include "common.cuh"\nKERNEL broken(T *y) { y[0] = nowhere; }', encoding="utf-8")
-    source = Source(str(tmp_path / "broken.py"), "broken.cu")
-    try:
-        with pytest.raises(EmulatorError, match="nowhere"):
-            cuda_emulator.library(source, "float32")
-    finally:
-        del SOURCES[source.path]
-
-
-def test_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CXX", "no-such-compiler")
-    assert compiler() is None
-
-
-# --- registration ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("kernel", "function"), OVERRIDES, ids=[kernel.__name__ for kernel, _ in OVERRIDES])
-def test_signature(kernel: Any, function: Any) -> None:
-    def plain(f: Any) -> list[tuple[str, Any]]:
-        return [(p.name, p.default) for p in inspect.signature(f).parameters.values()]
-
-    assert plain(function) == plain(kernel.reference)
-
-
-def test_all_packages_bring_theirs() -> None:
-    assert {name.rpartition(".")[0] for name in FAMILIES} == {"ls_core.cuda", "ls_layers.accelerated.cuda", "ls_optim"}
-
-
-def test_each_kernel_is_overridden_once() -> None:
-    names = [kernel.__name__ for kernel, _ in OVERRIDES]
-    assert len(names) == len(set(names))
-
-
-FAKE = """
-import sys
-import ls_core, ls_layers, ls_optim
-from ls_core.backend import Backend, register_backend
-from ls_core.cuda import OVERRIDES
-from ls_core.cuda.overrides import FAMILIES
-assert not {'cupy', *FAMILIES} & set(sys.modules), 'imported before the backend was loaded'
-assert not OVERRIDES and len(FAMILIES) > 10, FAMILIES
-class Fake: pass
-launches = []
-class Cupy:
-    class RawModule:
-        def __init__(self, code, options, backend):
-            self.made = (code, options, backend)
-        def get_function(self, name):
-            return lambda blocks, threads, args: launches.append((self.made, name, blocks, threads, args))
-register_backend(Backend('cupy', Cupy, Fake, None, None, None, None))
-assert len(OVERRIDES) > 80
-assert all(kernel._table[Fake] is function for kernel, function in OVERRIDES)
-from ls_layers.accelerated.cuda.softmax import SOURCE
-x = Fake()
-SOURCE.run('softmax_forward', 'float16', (3,), (32, 8), x, None, 2, 0.5)
-SOURCE.run('softmax_forward', 'float16', (0,), (32, 8), x, None, 2, 0.5)
-[((code, options, backend), *launch)] = launches
-assert launch == ['softmax_forward', (3,), (32, 8), (x, 0, 2, 0.5)], launch
-assert 'softmax_forward' in code and '#include "' not in code and '-DLS_T=__half' in options and backend == 'nvrtc'
-print('ok')
-"""
-
-
-def test_registered_when_cupy_is_loaded_and_not_before() -> None:
-    done = subprocess.run([sys.executable, "-c", FAKE], capture_output=True, text=True, cwd=ROOT, timeout=60)
-    assert done.stdout.strip() == "ok", done.stderr
-
-
-LOADED_FIRST = """
-import os, sys, types
-fake = types.ModuleType('cupy')
-fake.__version__, fake.ndarray, fake.ElementwiseKernel = '0', type('ndarray', (), {}), lambda *args: None
-fake.asarray = fake.asnumpy = None
-fake.cuda = types.SimpleNamespace(runtime=types.SimpleNamespace(getDeviceCount=lambda: 1))
-sys.modules['cupy'] = fake
-os.environ['LS_BACKEND'] = 'cupy'
-import ls_core, ls_layers, ls_optim
-from ls_core.cuda import OVERRIDES
-assert len(OVERRIDES) > 80
-assert all(kernel._table[fake.ndarray] is function for kernel, function in OVERRIDES)
-print('ok')
-"""
-
-
-def test_registered_when_cupy_was_loaded_before() -> None:
-    done = subprocess.run([sys.executable, "-c", LOADED_FIRST], capture_output=True, text=True, cwd=ROOT, timeout=60)
-    assert done.stdout.strip() == "ok", done.stderr
-
-
-def test_the_switch_for_a_fixed_order() -> None:
-    from ls_core.kernel import deterministic
-
-    with ls_core.use_deterministic():
-        assert deterministic()
-        with ls_core.use_deterministic(False):
-            assert not deterministic()
-        assert deterministic()
-    assert not deterministic()
-
-
-def test_mixed_types_go_to_the_reference() -> None:
-    """A float64 input of a float32 layer: the kernels are for one type."""
-    from ls_core.cuda.overrides import _float_type
-
-    single, double = np.zeros(2, np.float32), np.zeros(2)
-    assert _float_type((single, None, (single, 3, [single]))) == "float32"
-    assert _float_type((single, (double,))) is None
-    assert _float_type((np.zeros(2, np.int64),)) is None
-    assert _float_type((np.zeros(2, np.complex128), 1)) == "complex128"
 
 
 @needs_compiler

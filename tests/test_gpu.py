@@ -23,7 +23,8 @@ from ls_core.registry import known_names
 from ls_core.testing.trial import Trial
 from ls_layers.cases import TABLE
 
-from .kernel_rounds import CASES, ROUNDS, Place, image_model, text_model, training_step
+from .device_models import image_model, text_model, training_step
+from .kernel_rounds import CASES, ROUNDS, Place
 from .tolerances import assert_close
 
 pytestmark = pytest.mark.gpu
