@@ -167,6 +167,15 @@ def test_a_weight_of_two_is_a_row_twice_and_of_zero_no_row() -> None:
         weighed = estimator.fit(x, target, sample_weight=weights).predict(x)
         repeated = clone(estimator).fit(np.repeat(x, weights, axis=0), np.repeat(target, weights)).predict(x)
         np.testing.assert_allclose(weighed, repeated, rtol=1e-8)
+    small = LSClassifier(**options, batch_size=16)
+    some = weights > 0  # in small batches, too
+    fewer = clone(small).fit(x[some], y[some]).predict_proba(x)
+    np.testing.assert_allclose(small.fit(x, y, some.astype(float)).predict_proba(x), fewer, rtol=1e-9)
+    stopped = LSClassifier(**options, early_stopping=True)  # what they are all multiplied by doesn't count
+    np.testing.assert_allclose(
+        stopped.fit(x, y, weights).history_["val_loss"],
+        clone(stopped).set_params(alpha=500.0).fit(x, y, weights * 1000).history_["val_loss"],
+    )
     with pytest.raises(ValueError, match="zero"):
         LSClassifier(**QUICK).fit(x, y, sample_weight=np.zeros(60))
 
