@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from ls_core.accelerated.compiled import jit, jit_apart
+from ls_core.accelerated.compiled import jit, jit_apart, larger
 
 
 @jit_apart
-def adam(value: Any, grad: Any, m: Any, v: Any, v_max: Any, alpha: float, beta_1: float, beta_2: float, epsilon: float) -> None:
+def adam(value: Any, grad: Any, m: Any, v: Any, alpha: float, beta_1: float, beta_2: float, epsilon: float) -> None:
     """One step; ``alpha`` is the rate with both corrections in it."""
     number = value.dtype.type  # constants in the array's own type, or all would be float64
     a, b1, c1 = number(alpha), number(beta_1), number(1 - beta_1)
@@ -24,16 +24,38 @@ def adam(value: Any, grad: Any, m: Any, v: Any, v_max: Any, alpha: float, beta_1
         g = grad[i]
         m[i] = b1 * m[i] + c1 * g
         v[i] = b2 * v[i] + c2 * (g * g)
-        if v_max.size == 0:
-            value[i] -= a * m[i] / (math.sqrt(v[i]) + e)
-    if v_max.size:
-        for i in range(value.size):
-            v_max[i] = v[i] if v[i] > v_max[i] or v[i] != v[i] else v_max[i]  # NaN stays visible
-            value[i] -= a * m[i] / (math.sqrt(v_max[i]) + e)
+        value[i] -= a * m[i] / (math.sqrt(v[i]) + e)
+
+
+@jit_apart
+def amsgrad(value: Any, grad: Any, m: Any, v: Any, v_max: Any, alpha: float, beta_1: float, beta_2: float, epsilon: float) -> None:
+    """``adam`` with the largest v so far in place of v."""
+    number = value.dtype.type
+    a, b1, c1 = number(alpha), number(beta_1), number(1 - beta_1)
+    b2, c2, e = number(beta_2), number(1 - beta_2), number(epsilon)
+    for i in range(value.size):
+        g = grad[i]
+        m[i] = b1 * m[i] + c1 * g
+        v[i] = b2 * v[i] + c2 * (g * g)
+        v_max[i] = larger(v_max[i], v[i])
+        value[i] -= a * m[i] / (math.sqrt(v_max[i]) + e)
 
 
 @jit
 def adam_rows(
+    value: Any, rows: Any, values: Any, m: Any, v: Any, alpha: float, beta_1: float, beta_2: float, epsilon: float, begin: int, end: int
+) -> None:
+    none, p = np.zeros(value.shape[1], value.dtype), np.searchsorted(rows, begin)
+    for r in range(begin, end):
+        if p < rows.size and rows[p] == r:
+            adam(value[r], values[p], m[r], v[r], alpha, beta_1, beta_2, epsilon)
+            p += 1
+        else:
+            adam(value[r], none, m[r], v[r], alpha, beta_1, beta_2, epsilon)
+
+
+@jit
+def amsgrad_rows(
     value: Any,
     rows: Any,
     values: Any,
@@ -49,10 +71,11 @@ def adam_rows(
 ) -> None:
     none, p = np.zeros(value.shape[1], value.dtype), np.searchsorted(rows, begin)
     for r in range(begin, end):
-        touched = p < rows.size and rows[p] == r
-        of_row = v_max[r] if v_max.size else v_max[0]
-        adam(value[r], values[p] if touched else none, m[r], v[r], of_row, alpha, beta_1, beta_2, epsilon)
-        p += touched
+        if p < rows.size and rows[p] == r:
+            amsgrad(value[r], values[p], m[r], v[r], v_max[r], alpha, beta_1, beta_2, epsilon)
+            p += 1
+        else:
+            amsgrad(value[r], none, m[r], v[r], v_max[r], alpha, beta_1, beta_2, epsilon)
 
 
 @jit_apart
@@ -71,10 +94,12 @@ def sgd(value: Any, grad: Any, m: Any, rate: float, momentum: float, nesterov: b
 def sgd_rows(value: Any, rows: Any, values: Any, m: Any, rate: float, momentum: float, nesterov: bool, begin: int, end: int) -> None:
     none, p = np.zeros(value.shape[1], value.dtype), np.searchsorted(rows, begin)
     for r in range(begin, end):
-        touched = p < rows.size and rows[p] == r
-        if touched or m.size:
-            sgd(value[r], values[p] if touched else none, m[r] if m.size else m[0], rate, momentum, nesterov)
-        p += touched
+        of_row = m[r] if m.size else m[0]
+        if p < rows.size and rows[p] == r:
+            sgd(value[r], values[p], of_row, rate, momentum, nesterov)
+            p += 1
+        elif m.size:
+            sgd(value[r], none, of_row, rate, momentum, nesterov)
 
 
 @jit_apart
@@ -112,10 +137,12 @@ def rmsprop_rows(
 ) -> None:
     none, p = np.zeros(value.shape[1], value.dtype), np.searchsorted(rows, begin)
     for r in range(begin, end):
-        touched = p < rows.size and rows[p] == r
         of_mean, of_m = mean[r] if mean.size else mean[0], m[r] if m.size else m[0]
-        rmsprop(value[r], values[p] if touched else none, v[r], of_mean, of_m, rate, rho, momentum, epsilon)
-        p += touched
+        if p < rows.size and rows[p] == r:
+            rmsprop(value[r], values[p], v[r], of_mean, of_m, rate, rho, momentum, epsilon)
+            p += 1
+        else:
+            rmsprop(value[r], none, v[r], of_mean, of_m, rate, rho, momentum, epsilon)
 
 
-__all__ = ["adam", "adam_rows", "rmsprop", "rmsprop_rows", "sgd", "sgd_rows"]
+__all__ = ["adam", "adam_rows", "amsgrad", "amsgrad_rows", "rmsprop", "rmsprop_rows", "sgd", "sgd_rows"]

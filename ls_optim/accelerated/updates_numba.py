@@ -64,10 +64,14 @@ def adam_update_compiled(
 ) -> None:
     if not compiles(value, grad, m, v, v_max):
         return adam_update_blocks(value, grad, m, v, v_max, rate, beta_1, beta_2, epsilon, step)
-    from .updates_compiled import adam, adam_rows
+    from .updates_compiled import adam, adam_rows, amsgrad, amsgrad_rows
 
     alpha = rate * (1.0 - beta_2**step) ** 0.5 / (1.0 - beta_1**step)
-    run(adam, adam_rows, value, grad, (m, v, v_max), float(alpha), float(beta_1), float(beta_2), float(epsilon))
+    how = float(alpha), float(beta_1), float(beta_2), float(epsilon)
+    if v_max is None:
+        run(adam, adam_rows, value, grad, (m, v), *how)
+    else:
+        run(amsgrad, amsgrad_rows, value, grad, (m, v, v_max), *how)
 
 
 @sgd_update.override("numba")

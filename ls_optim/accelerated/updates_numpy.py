@@ -1,7 +1,6 @@
-"""Adam, SGD and RMSprop on NumPy: all passes over one block of numbers before the next block, each thread its own blocks.
+"""Adam, SGD and RMSprop on NumPy: large arrays block by block without temporary arrays, each thread its own blocks.
 
-A large table goes through the cache once instead of once for each operation. A RowGradient is made dense for one block at a
-time only. ... means any shape; a block has one axis.
+A RowGradient is made dense for one block at a time only. Arrays of a block or less take the references.
 """
 
 from __future__ import annotations
@@ -20,10 +19,15 @@ from ..adam import adam_update
 from ..rmsprop import rmsprop_update
 from ..sgd import sgd_update
 
-BLOCK = 1 << 14  # numbers: with value, gradient, two kinds of state and scratch 320 KB of float32, which a second-level cache holds
+BLOCK = 1 << 16  # numbers: larger blocks leave the cache, smaller ones spend their time on calls
 LEAST = 1 << 16  # numbers that a thread must have to be worth it
 
 Update = Callable[[Array, Array, list[Array], Array], Any]  # value, gradient, state, scratch; all of one block
+
+
+def is_large(value: Array, grad: Any) -> bool:
+    """Whether blocks are worth the trouble."""
+    return value.size > BLOCK or isinstance(grad, RowGradient)
 
 
 def fits(value: Array, grad: Any, state: list[Array]) -> bool:
@@ -37,8 +41,6 @@ def in_blocks(update: Update, value: Array, grad: Any, state: list[Array]) -> No
     """``update`` for every block of ``value``, an array or one whose gradient is a RowGradient."""
     if isinstance(grad, RowGradient):
         _in_blocks_of_rows(update, value, grad, state)
-    elif value.size <= BLOCK:
-        update(value, grad, state, np.empty_like(value))
     else:
         flat, given, kept = value.reshape(-1), grad.reshape(-1), [a.reshape(-1) for a in state]
 
@@ -93,7 +95,7 @@ def adam_update_blocks(
     step: int,
 ) -> None:
     state = [m, v] if v_max is None else [m, v, v_max]
-    if not fits(value, grad, state):
+    if not (is_large(value, grad) and fits(value, grad, state)):
         return adam_update.reference(value, grad, m, v, v_max, rate, beta_1, beta_2, epsilon, step)
     alpha = rate * (1.0 - beta_2**step) ** 0.5 / (1.0 - beta_1**step)
 
@@ -120,7 +122,7 @@ def adam_update_blocks(
 @sgd_update.override("numpy")
 def sgd_update_blocks(value: Array, grad: Array | RowGradient, m: Array | None, rate: float, momentum: float, nesterov: bool) -> None:
     state = [] if m is None else [m]
-    if not fits(value, grad, state):
+    if not (is_large(value, grad) and fits(value, grad, state)):
         return sgd_update.reference(value, grad, m, rate, momentum, nesterov)
 
     def update(value: Array, grad: Array, state: list[Array], scratch: Array) -> None:
@@ -152,7 +154,7 @@ def rmsprop_update_blocks(
     epsilon: float,
 ) -> None:
     state = [a for a in (v, mean, m) if a is not None]
-    if not fits(value, grad, state):
+    if not (is_large(value, grad) and fits(value, grad, state)):
         return rmsprop_update.reference(value, grad, v, mean, m, rate, rho, momentum, epsilon)
     centered, with_momentum = mean is not None, m is not None
 
@@ -186,4 +188,4 @@ def rmsprop_update_blocks(
     in_blocks(update, value, grad, state)
 
 
-__all__ = ["LEAST", "fits", "in_blocks", "in_order"]
+__all__ = ["LEAST", "BLOCK", "fits", "in_blocks", "in_order"]
