@@ -14,7 +14,7 @@ from ls_core.types import Array
 from .windows import Ints, Pads, SpatialLayer, count_windows, overlaps
 
 
-def _windows(x_shape: Ints, sizes: Ints, strides: Ints, pads: Pads) -> tuple[Ints, Any]:
+def read_by_taps(x_shape: Ints, sizes: Ints, strides: Ints, pads: Pads) -> tuple[Ints, Any]:
     """The shape of the output, and for each tap the index of its windows in it and what they read of the input."""
     B, *lengths, C = x_shape
     ones = (1,) * len(sizes)
@@ -27,7 +27,7 @@ def _windows(x_shape: Ints, sizes: Ints, strides: Ints, pads: Pads) -> tuple[Int
 def max_pool_forward(x: Array, sizes: Ints, strides: Ints, pads: Pads) -> Array:
     """x (B, I.., C) -> y (B, O.., C)."""
     xp = get_xp(x)
-    shape, taps = _windows(x.shape, sizes, strides, pads)
+    shape, taps = read_by_taps(x.shape, sizes, strides, pads)
     lowest = xp.iinfo(x.dtype).min if x.dtype.kind in "iu" else -xp.inf
     y = xp.full(shape, lowest, dtype=x.dtype)
     for windows, read in taps:
@@ -39,7 +39,7 @@ def max_pool_forward(x: Array, sizes: Ints, strides: Ints, pads: Pads) -> Array:
 def max_pool_backward(dy: Array, x: Array, y: Array, sizes: Ints, strides: Ints, pads: Pads) -> Array:
     """dy (B, O.., C) -> dx (B, I.., C); of equal maxima the first in reading order gets the gradient."""
     xp = get_xp(dy)
-    _, taps = _windows(x.shape, sizes, strides, pads)
+    _, taps = read_by_taps(x.shape, sizes, strides, pads)
     dx = xp.zeros(x.shape, dtype=dy.dtype)
     waiting = xp.ones(y.shape, dtype=bool)  # windows whose maximum has not been met
     for windows, read in taps:
@@ -54,7 +54,7 @@ def max_pool_backward(dy: Array, x: Array, y: Array, sizes: Ints, strides: Ints,
 def average_pool_forward(x: Array, sizes: Ints, strides: Ints, pads: Pads) -> tuple[Array, Array]:
     """x (B, I.., C) -> y (B, O.., C), count (1, O.., 1) of the input positions in each window."""
     xp = get_xp(x)
-    shape, taps = _windows(x.shape, sizes, strides, pads)
+    shape, taps = read_by_taps(x.shape, sizes, strides, pads)
     total = xp.zeros(shape, dtype=x.dtype)
     count = xp.zeros((1, *shape[1:-1], 1), dtype=x.real.dtype)
     for windows, read in taps:
@@ -66,7 +66,7 @@ def average_pool_forward(x: Array, sizes: Ints, strides: Ints, pads: Pads) -> tu
 @kernel
 def average_pool_backward(dy: Array, count: Array, x_shape: Ints, sizes: Ints, strides: Ints, pads: Pads) -> Array:
     """dy (B, O.., C) -> dx (B, I.., C)."""
-    _, taps = _windows(x_shape, sizes, strides, pads)
+    _, taps = read_by_taps(x_shape, sizes, strides, pads)
     # 2. y = total / count
     dtotal = dy / count  # (B, O.., C)
     # 1. total[windows] += x[read]

@@ -308,10 +308,9 @@ def test_blocks_sum_in_one_order() -> None:
         np.testing.assert_array_equal(total(), first)
 
 
-def test_winograd_matrices_multiply_polynomials() -> None:
-    """One pair of 1 x 1 tile entries at a time: the transforms give the plain correlation."""
-    rng = np.random.default_rng(0)
+def test_winograd_matrices_multiply_polynomials(rng: np.random.Generator) -> None:
+    """The transforms of one patch and one kernel give the plain correlation."""
     patch, kernel = rng.normal(size=(6, 6)), rng.normal(size=(3, 3))
-    tile = winograd.OUTPUT @ ((winograd.KERNEL @ kernel.ravel()) * (winograd.INPUT @ patch.ravel()))
+    product = (winograd.KERNEL @ kernel.ravel()).reshape(6, 6) * (winograd.INPUT @ patch @ winograd.INPUT.T)
     wanted = [[(patch[i : i + 3, j : j + 3] * kernel).sum() for j in range(4)] for i in range(4)]
-    assert_close(tile.reshape(4, 4).astype(np.float32), np.array(wanted, np.float32))
+    assert_close(winograd.OUTPUT @ product @ winograd.OUTPUT.T, np.array(wanted), "float32")

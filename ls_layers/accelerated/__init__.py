@@ -20,4 +20,8 @@ from . import relu_numpy as relu_numpy
 
 if os.environ.get("LS_ACCELERATOR", "1") != "0" and find_spec("numba") is not None:
     from . import attention_numba as attention_numba
+    from . import batch_normalization_numba as batch_normalization_numba
+    from . import convolution_numba as convolution_numba
     from . import layer_normalization_numba as layer_normalization_numba
+    from . import pooling_numba as pooling_numba
+    from . import relu_numba as relu_numba

@@ -57,10 +57,15 @@ def sum_rows(x: Array) -> Array:
     return sums.reshape(together, C).sum(axis=0) + rows[whole:].sum(axis=0)
 
 
+def plain(x: Array) -> Array:
+    """``x`` as compiled code takes it: contiguous and, though nothing writes to it, writeable, or it would be compiled twice."""
+    return np.require(x, requirements=["C", "A", "W"])
+
+
 def _add(sums: list[Array | None], more: list[Array | None]) -> None:
     for total, each in zip(sums, more, strict=True):
         if total is not None:
             total += each
 
 
-__all__ = ["CACHE", "LEAST", "in_blocks", "sum_in_blocks", "sum_rows"]
+__all__ = ["CACHE", "LEAST", "in_blocks", "plain", "sum_in_blocks", "sum_rows"]

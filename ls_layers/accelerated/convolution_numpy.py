@@ -1,7 +1,7 @@
-"""Convolutions on NumPy: Winograd's way for 3 x 3, and otherwise the references over blocks of images.
+"""Convolutions on NumPy, a few images at a time: Winograd's way for 3 x 3 kernels, columns for the others.
 
-A reference gathers the columns of the whole batch, many times the input, and every pass over them goes to memory. A few
-images at a time their columns stay in the cache; the blocks run side by side, each product on one thread.
+Depthwise and transposed convolutions run their references on blocks of images, which so stay in the cache. The blocks run
+side by side on the pool of threads, each product on one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..convolution import conv_backward, conv_forward
 from ..depthwise_convolution import depthwise_backward, depthwise_forward
 from ..transposed_convolution import conv_transpose_backward, conv_transpose_forward
 from ..windows import Ints, Pads, count_windows
-from . import winograd
+from . import columns, winograd
 from .blocks import LEAST, in_blocks, sum_in_blocks, sum_rows
 
 
@@ -44,13 +44,7 @@ def conv_forward_blocks(x: Array, W: Array, b: Array | None, strides: Ints, dila
         return conv_forward.reference(x, W, b, strides, dilation, pads, groups)
     if winograd.fits(x, W, strides, dilation, outputs, groups):
         return winograd.forward(x, W, b, pads)
-    z = np.empty((x.shape[0], *outputs, W.shape[-1]), dtype=x.dtype)
-
-    def work(begin: int, end: int) -> None:
-        z[begin:end] = conv_forward.reference(x[begin:end], W, b, strides, dilation, pads, groups)
-
-    in_blocks(work, x.shape[0], _columns(x, W, outputs))
-    return z
+    return columns.forward(x, W, b, outputs, (strides, dilation, pads, groups))
 
 
 @conv_backward.override("numpy")
@@ -65,23 +59,15 @@ def conv_backward_blocks(
     groups: int,
     input_gradient: bool,
 ) -> tuple[Array | None, Array, Array | None]:
-    outputs = dz.shape[1:-1]
     geometry = (strides, dilation, pads, groups)
-    if not _large(x, W, outputs) or _plain(W):
+    if not _large(x, W, dz.shape[1:-1]) or _plain(W) or not dz.size:
         return conv_backward.reference(dz, x, W, has_bias, *geometry, input_gradient)
-    if winograd.fits(x, W, strides, dilation, outputs, groups):
-        db = sum_in_blocks(lambda i, j: [sum_rows(dz[i:j])], len(dz), dz[0].nbytes)[0] if has_bias else None
-        dx = winograd.forward(dz, winograd.turned(W), None, winograd.turned_pads(pads)) if input_gradient else None
-        return dx, winograd.kernel_gradient(dz, x, pads), db
-    dx = np.empty(x.shape, dtype=dz.dtype) if input_gradient else None
-
-    def work(begin: int, end: int) -> list[Array | None]:
-        part, dW, db = conv_backward.reference(dz[begin:end], x[begin:end], W, has_bias, *geometry, input_gradient)
-        if dx is not None:
-            dx[begin:end] = part
-        return [dW, db]
-
-    return dx, *sum_in_blocks(work, x.shape[0], 2 * _columns(x, W, outputs))
+    dz = np.ascontiguousarray(dz)
+    db = sum_in_blocks(lambda i, j: [sum_rows(dz[i:j])], len(dz), dz[0].nbytes)[0] if has_bias else None
+    if not winograd.fits(x, W, strides, dilation, dz.shape[1:-1], groups):
+        return *columns.backward(dz, np.ascontiguousarray(x), W, geometry, input_gradient), db
+    dx = winograd.forward(dz, winograd.turned(W), None, winograd.turned_pads(pads)) if input_gradient else None
+    return dx, winograd.kernel_gradient(dz, x, pads), db
 
 
 @conv_transpose_forward.override("numpy")

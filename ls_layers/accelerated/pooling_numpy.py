@@ -6,7 +6,7 @@ import numpy as np
 
 from ls_core.types import Array
 
-from ..pooling import average_pool_backward, average_pool_forward, max_pool_backward, max_pool_forward
+from ..pooling import average_pool_backward, average_pool_forward, max_pool_backward, max_pool_forward, read_by_taps
 from ..windows import Ints, Pads, count_windows
 from .blocks import LEAST, in_blocks
 
@@ -32,10 +32,19 @@ def max_pool_forward_blocks(x: Array, sizes: Ints, strides: Ints, pads: Pads) ->
 def max_pool_backward_blocks(dy: Array, x: Array, y: Array, sizes: Ints, strides: Ints, pads: Pads) -> Array:
     if x.size < LEAST:
         return max_pool_backward.reference(dy, x, y, sizes, strides, pads)
-    dx = np.empty(x.shape, dtype=dy.dtype)
+    dx = np.zeros(x.shape, dtype=dy.dtype)
+    apart = all(stride >= size for stride, size in zip(strides, sizes, strict=True))
 
     def work(begin: int, end: int) -> None:
-        dx[begin:end] = max_pool_backward.reference(dy[begin:end], x[begin:end], y[begin:end], sizes, strides, pads)
+        if not apart:
+            dx[begin:end] = max_pool_backward.reference(dy[begin:end], x[begin:end], y[begin:end], sizes, strides, pads)
+            return
+        waiting, won = np.ones(y[begin:end].shape, dtype=bool), np.empty(y[begin:end].shape, dtype=bool)
+        for windows, read in read_by_taps(x.shape, sizes, strides, pads)[1]:  # each element is read once: no sum
+            np.equal(x[begin:end][read], y[begin:end][windows], out=won[windows])
+            won[windows] &= waiting[windows]
+            waiting[windows] ^= won[windows]
+            np.multiply(dy[begin:end][windows], won[windows], out=dx[begin:end][read])
 
     in_blocks(work, x.shape[0], 4 * x[0].nbytes)
     return dx

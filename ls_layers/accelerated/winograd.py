@@ -9,7 +9,7 @@ The gradient of the kernel is the same, transposed: ``dW = G' [ (B' d B) * (A dy
 
 It evaluates polynomials at 0, +-sqrt(1/2), +-sqrt(2) and infinity. The textbook's 0, +-1, +-2 lose four times as many digits:
 with these the error in float32 stays near 2e-6 of the largest output at 256 channels. Here the transforms are products too,
-with the Kronecker squares of the matrices, in blocks of tiles that stay in the cache, so nothing but copies is left to NumPy.
+in blocks of tiles that stay near the cores, so nothing but copies is left to NumPy.
 
 Lavin and Gray 2016, "Fast algorithms for convolutional neural networks"; Barabasz et al. 2020 and Alam et al. 2022 on the points.
 
@@ -33,7 +33,7 @@ TILES = 64  # in a block
 _a, _b = math.sqrt(0.5), math.sqrt(2.0)
 _POINTS = (0.0, _a, -_a, _b, -_b)
 # Row by row: x^4 - 2.5 x^2 + 1 = (x^2 - 1/2)(x^2 - 2); x times it without one root each; x times all of it.
-_B = np.array(
+INPUT = np.array(
     [
         [1, 0, -2.5, 0, 1, 0],
         [0, -_b, -2, _a, 1, 0],
@@ -41,16 +41,14 @@ _B = np.array(
         [0, -_a, -0.5, _b, 1, 0],
         [0, _a, -0.5, -_b, 1, 0],
         [0, 1, 0, -2.5, 0, 1],
-    ]
+    ],
+    dtype=np.float32,
 )
 # The powers 0 .. 3 of each point, and infinity's.
-_A = np.array([[p**k for k in range(4)] for p in _POINTS] + [[0, 0, 0, 1]])
-# The powers 0 .. 2 over the product of the distances to the other points.
+OUTPUT = np.array([[p**k for p in _POINTS] + [k == 3] for k in range(4)], dtype=np.float32)
+# The powers 0 .. 2 over the product of the distances to the other points; of a kernel both axes are transformed at once.
 _G = np.array([[p**k / math.prod(p - q for q in _POINTS if q != p) for k in range(3)] for p in _POINTS] + [[0, 0, 1]])
-
-INPUT = np.kron(_B, _B).astype(np.float32)  # (36, 36): a patch -> its transform
-KERNEL = np.kron(_G, _G).astype(np.float32)  # (36, 9): a kernel -> its transform
-OUTPUT = np.kron(_A, _A).astype(np.float32).T.copy()  # (16, 36): the sum of products -> a tile
+KERNEL = np.kron(_G, _G).astype(np.float32)  # (36, 9)
 
 
 def fits(x: Array, W: Array, strides: Any, dilation: Any, outputs: tuple[int, ...], groups: int) -> bool:
@@ -83,19 +81,12 @@ def forward(x: Array, W: Array, b: Array | None, pads: Pads) -> Array:
     T = n * r * q
 
     def work(begin: int, end: int) -> None:
-        patches = _Patches(x, pads, (n, r, q))
+        patches, tiles = _Patches(x, pads, (n, r, q)), _Tiles((n, r, q, F), y.dtype)
         M = np.empty((36, T, F), dtype=x.dtype)
-        tiles = np.empty((16, T * F), dtype=x.dtype)
-        for block in blocks[begin:end]:
-            V = patches.transformed(block)  # (36, T, C)
+        for i, j, top, bottom in blocks[begin:end]:
+            V = patches.transformed(i, j, top)  # (36, T, C)
             np.matmul(V, U, out=M)
-            np.matmul(OUTPUT, M.reshape(36, T * F), out=tiles)
-            i, j, top, bottom = block
-            if b is not None:
-                by_filter = tiles.reshape(-1, F)
-                by_filter += b
-            for k, target in _pixels(y[i:j, 4 * top : 4 * bottom]):
-                target[...] = tiles[k].reshape(n, r, q, F)[tuple(map(slice, target.shape))]
+            tiles.give(M, b, y[i:j, 4 * top : 4 * bottom])
 
     run_blocks(work, split(len(blocks)))
     return y
@@ -106,26 +97,15 @@ def kernel_gradient(dz: Array, x: Array, pads: Pads) -> Array:
     B, P, Q, F = dz.shape
     C = x.shape[-1]
     blocks, (n, r, q) = _plan(B, P, Q)
-    T = n * r * q
     parts: dict[int, Array] = {}
 
     def work(begin: int, end: int) -> None:
-        patches = _Patches(x, pads, (n, r, q))
-        tiles = np.zeros((16, n, r, q, F), dtype=dz.dtype)
-        Z = np.empty((36, T, F), dtype=dz.dtype)
+        patches, tiles = _Patches(x, pads, (n, r, q)), _Tiles((n, r, q, F), dz.dtype)
         product = np.empty((36, C, F), dtype=dz.dtype)
         dU = np.zeros((36, C, F), dtype=dz.dtype)
-        filled: tuple[int, ...] = ()
-        for block in blocks[begin:end]:
-            V = patches.transformed(block)  # (36, T, C)
-            i, j, top, bottom = block
-            given = dz[i:j, 4 * top : 4 * bottom]
-            if given.shape != filled:  # what the block before left beyond it must not count
-                tiles[...] = 0
-                filled = given.shape
-            for k, source in _pixels(given):
-                tiles[k][tuple(map(slice, source.shape))] = source
-            np.matmul(OUTPUT.T, tiles.reshape(16, T * F), out=Z.reshape(36, T * F))
+        for i, j, top, bottom in blocks[begin:end]:
+            V = patches.transformed(i, j, top)  # (36, T, C)
+            Z = tiles.transformed(dz[i:j, 4 * top : 4 * bottom])  # (36, T, F)
             np.matmul(V.transpose(0, 2, 1), Z, out=product)
             np.add(dU, product, out=dU)
         parts[begin] = dU
@@ -143,9 +123,11 @@ def _plan(B: int, P: int, Q: int) -> tuple[list[Block], tuple[int, int, int]]:
     return [(i, min(i + n, B), top, min(top + r, rows)) for i, top in starts], (n, r, q)
 
 
-def _pixels(image: Array) -> list[tuple[int, Array]]:
-    """Pixel k = 0 .. 15 of every tile, as a view: (images, rows, tiles in a row, channels)."""
-    return [(4 * i + j, image[:, i::4, j::4]) for i in range(4) for j in range(4)]
+def _twice(matrix: Array, given: Array, half: Array, to: Array) -> None:
+    """The matrix on the first axis of ``given`` (a, a, ..) and then on its second: into ``to`` (36 or 16, ..)."""
+    rows, columns = matrix.shape
+    np.matmul(matrix, given.reshape(columns, -1), out=half.reshape(rows, -1))
+    np.matmul(matrix, half.reshape(rows, columns, -1), out=to.reshape(rows, rows, -1))
 
 
 class _Patches:
@@ -159,12 +141,11 @@ class _Patches:
         windows = np.lib.stride_tricks.sliding_window_view(self.padded, (6, 6), axis=(1, 2))  # (n, 4 r - 3, 4 q - 3, C, 6, 6)
         self.windows = windows[:, ::4, ::4].transpose(4, 5, 0, 1, 2, 3)  # (6, 6, n, r, q, C)
         self.patches = np.empty(self.windows.shape, dtype=x.dtype)
-        self.V = np.empty((36, n * r * q, C), dtype=x.dtype)
+        self.half, self.V = np.empty_like(self.patches), np.empty((36, n * r * q, C), dtype=x.dtype)
         self.filled: Any = None  # what of ``padded`` the last block filled
 
-    def transformed(self, block: Block) -> Array:
-        """V (36, T, C) of a block; what lies outside the input counts as zeros."""
-        i, j, top, _ = block
+    def transformed(self, i: int, j: int, top: int) -> Array:
+        """V (36, T, C) of images i to j, from tile row ``top`` on; what lies outside the input counts as zeros."""
         _, r, q = self.size
         _, H, W, _ = self.x.shape
         first = (4 * top - self.before[0], -self.before[1])  # of the padded block, in the input
@@ -178,8 +159,40 @@ class _Patches:
             self.filled = (given.shape, down, right)
         self.padded[: j - i, down : down + given.shape[1], right : right + given.shape[2]] = given
         np.copyto(self.patches, self.windows)
-        np.matmul(INPUT, self.patches.reshape(36, -1), out=self.V.reshape(36, -1))
+        _twice(INPUT, self.patches, self.half, self.V)
         return self.V
+
+
+class _Tiles:
+    """The buffers in which a thread makes blocks of outputs from sums of products, or transforms blocks of their gradient."""
+
+    def __init__(self, size: tuple[int, int, int, int], dtype: Any) -> None:
+        n, r, q, F = size
+        self.image = np.zeros((n, 4 * r, 4 * q, F), dtype=dtype)
+        self.pixels = self.image.reshape(n, r, 4, q, 4, F).transpose(2, 4, 0, 1, 3, 5)  # (4, 4, n, r, q, F)
+        self.tiles, self.half = np.empty(self.pixels.shape, dtype=dtype), np.empty((24, n * r * q, F), dtype=dtype)
+        self.filled: Any = None  # what of ``image`` the last block filled
+
+    def give(self, M: Array, b: Array | None, y: Array) -> None:
+        """y = A' M A + b."""
+        _twice(OUTPUT, M, self.half, self.tiles)
+        np.copyto(self.pixels, self.tiles)
+        made = self.image[: y.shape[0], : y.shape[1], : y.shape[2]]
+        if b is None:
+            y[...] = made
+        else:
+            np.add(made, b, out=y)
+
+    def transformed(self, dy: Array) -> Array:
+        """Z (36, T, F) = A dy A'."""
+        if dy.shape != self.filled:  # what the block before left beyond it must not count
+            self.image[...] = 0
+            self.filled = dy.shape
+        self.image[: dy.shape[0], : dy.shape[1], : dy.shape[2]] = dy
+        np.copyto(self.tiles, self.pixels)
+        Z = np.empty((36, *self.half.shape[1:]), dtype=dy.dtype)
+        _twice(OUTPUT.T, self.tiles, self.half, Z)
+        return Z
 
 
 __all__ = ["INPUT", "KERNEL", "OUTPUT", "fits", "forward", "kernel_gradient", "turned", "turned_pads"]
