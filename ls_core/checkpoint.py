@@ -144,6 +144,8 @@ def read_weights(model: Any, file: TensorFile) -> None:
 
 def write_tensors(path: Any, tensors: dict[str, np.ndarray], header: dict[str, Any]) -> None:
     """Write arrays and a JSON header to ``path``: beside, read back, flushed, renamed."""
+    from safetensors import safe_open
+
     path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"the folder {path.parent} does not exist; make it first (mkdir -p {path.parent}). Nothing was written.")
@@ -156,9 +158,9 @@ def write_tensors(path: Any, tensors: dict[str, np.ndarray], header: dict[str, A
             write_tensor_file(part, tensors, metadata)
             part.flush()
             os.fsync(part.fileno())
-        with TensorFile(temporary) as file:
+        with safe_open(temporary, framework="numpy") as file:  # the format's own library judges what was written
             for name, value in tensors.items():
-                if file.read(name).tobytes() != value.tobytes():
+                if file.get_tensor(name).tobytes() != value.tobytes():
                     raise OSError(f"{path}: what was read back of {name} differs from what was written")
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)

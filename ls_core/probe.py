@@ -6,6 +6,7 @@ another version of the code or of a library, another processor or number of thre
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
@@ -16,6 +17,7 @@ from .data import as_array
 from .errors import FileError
 from .feeding import first_reader, model_dtype
 from .feeds import backend_of_model
+from .graph import shape_options
 from .random import Stream
 from .tensorfile import TensorFile, sum_of
 from .text import TextVectorization
@@ -24,6 +26,7 @@ from .types import Array
 
 KEPT = 16  # numbers of each layer's output that the file holds, to tell rounding from a difference
 ROWS = 2
+MEMORY = 2**28  # numbers in one layer's output of the probe; a hostile configuration may ask for any amount
 
 
 def make_probe(model: Any, tensors: dict[str, np.ndarray]) -> Any:
@@ -52,6 +55,12 @@ def run_probe(model: Any, probe: Any, file: TensorFile) -> str:
         wanted = [file.read(f"probe/output/{i}") for i in range(len(layers))]
     except (KeyError, TypeError, ValueError) as problem:
         raise FileError(f"{file.path}: its probe is none of LS ({type(problem).__name__}: {problem})") from problem
+    try:
+        largest = _largest_output(model, [(ROWS, *x.shape[1:]) for x in stored])
+    except (ValueError, TypeError, IndexError):  # shapes that don't fit: the run below says so
+        largest = 0.0
+    if largest > MEMORY:
+        raise FileError(f"{file.path}: a layer of its configuration makes {largest:.1e} numbers of {ROWS} rows; such a file is refused")
     try:
         for i, vectorization in (getattr(model, "vectorizations", None) or {}).items():
             if not np.array_equal(to_host(vectorization(texts[str(i)])), stored[i]):
@@ -90,6 +99,30 @@ def _run(model: Any, inputs: tuple[Array, ...], texts: dict[str, list[str]]) -> 
             host = to_host(y)
             found.append((layer.path.partition("/")[2], np.array(host.ravel()[:KEPT]), sum_of(host)))
     return found
+
+
+def _largest_output(model: Any, shapes: list[Any]) -> float:
+    """The size of the largest output of any layer for inputs of these shapes, by output_shape alone."""
+    largest = 0.0
+    if hasattr(model, "_layers"):
+        for layer in model._layers:
+            largest = max(largest, _largest_output(layer, shapes))
+            shapes = _listed(layer.output_shape(shapes[0] if len(shapes) == 1 else shapes))
+    elif getattr(model, "_symbols_in", None):
+        known = dict(zip(model._in_slots, shapes, strict=True))
+        for layer, sources, options, _, outs in model._steps:
+            given = [known[s] for s in sources]
+            largest = max(largest, _largest_output(layer, given))
+            result = layer.output_shape(given[0] if len(given) == 1 else given, **shape_options(layer, options))
+            known.update(zip(outs, _listed(result), strict=True))
+    else:
+        for shape in _listed(model.output_shape(shapes[0] if len(shapes) == 1 else shapes)):
+            largest = max(largest, math.prod(float(n or 1) for n in shape))
+    return largest
+
+
+def _listed(shapes: Any) -> list[Any]:
+    return shapes if isinstance(shapes, list) else [shapes]
 
 
 def _close(a: np.ndarray, b: np.ndarray) -> bool:

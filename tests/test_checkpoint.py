@@ -249,6 +249,27 @@ def test_a_hostile_header_is_refused_before_memory_is_taken(file: Path, change: 
         load_model(file)
 
 
+def test_a_configuration_that_asks_for_memory_is_refused(tmp_path: Path) -> None:
+    from ls_layers import GlobalAveragePooling1D, RepeatVector
+
+    for model in (
+        Sequential([Input((4,)), RepeatVector(3), GlobalAveragePooling1D()]),
+        Sequential([Input((4,)), Sequential([RepeatVector(3), GlobalAveragePooling1D()])]),
+    ):
+        path = tmp_path / "m.safetensors"
+        model.save(path)
+        assert load_model(path).loaded_as == "identical"
+
+        def change(header: Any, ls: Any) -> None:
+            layers = ls["model"]["config"]["layers"]
+            inner = layers[0] if layers[0]["class_name"] == "RepeatVector" else layers[0]["config"]["layers"][0]
+            inner["config"]["n"] = 10**10
+
+        rebuild(path, change)
+        with pytest.raises(FileError, match="makes 8.0e\\+10 numbers"):
+            load_model(path)
+
+
 def test_a_class_outside_the_registry_is_never_imported(file: Path) -> None:
     def change(header: Any, ls: Any) -> None:
         ls["model"]["config"]["layers"][-1] = {"class_name": "os>system", "module": "os", "config": {"command": "true"}}
