@@ -14,6 +14,7 @@ import pytest
 import ls_core
 from ls_core import Sequential
 from ls_core.random import get_random_state
+from ls_core.testing.standin import STANDIN, StandInArray
 from ls_layers import Dense, Embedding, GlobalMaxPooling1D
 from ls_optim import SGD, Adam
 
@@ -239,6 +240,18 @@ def test_texts_in_scikit_learns_tools() -> None:
     assert LSRegressor(**{**QUICK, "max_iter": 400}).fit(TEXTS, lengths).score(TEXTS, lengths) > 0.95
     with pytest.raises(ValueError, match="60 texts, y has 59 rows"):
         LSClassifier(**QUICK).fit(TEXTS, LABELS[1:])
+
+
+def test_on_a_device() -> None:
+    """The stand-in refuses what a GPU refuses; the numbers are the host's."""
+    x, y = data(60)
+    host = LSClassifier(**QUICK).fit(x, y).predict_proba(x)
+    with ls_core.use_backend(STANDIN.name):
+        model = LSClassifier(**QUICK).fit(x, y)
+        assert isinstance(model.model_.parameters()[0].value, StandInArray)
+        np.testing.assert_allclose(model.predict_proba(x), host, rtol=1e-9)
+        assert LSClassifier(**QUICK).fit(csr_matrix(x), y, np.ones(60)).predict_proba(csr_matrix(x)).shape == (60, 3)
+        assert LSClassifier(**QUICK).fit(TEXTS, LABELS).score(TEXTS, LABELS) == 1
 
 
 # --- networks of one's own ---------------------------------------------------------------------------

@@ -215,6 +215,7 @@ def test_table_importances_and_picture(tmp_path: Path, capsys: pytest.CaptureFix
 # --- killed, torn, resumed ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_killed_search_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
     storage = tmp_path / "s"
     assert start(storage, 12, 1, KILL="self", KILL_AT="2").returncode == -signal.SIGKILL
@@ -242,6 +243,7 @@ def test_a_torn_line_and_a_lock_left_behind_do_no_harm(tmp_path: Path) -> None:
     assert time.perf_counter() - began < 10  # Optuna alone waits half a minute for such a lock
 
 
+@pytest.mark.slow
 def test_a_search_beside_another_leaves_its_trials_alone(tmp_path: Path) -> None:
     storage = tmp_path / "s"
     script = "import sys, time\nfrom ls_core.search.study import joined, open_study\n"
@@ -270,6 +272,7 @@ def test_a_search_beside_another_leaves_its_trials_alone(tmp_path: Path) -> None
 # --- several processes -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_workers_share_the_trials(tmp_path: Path) -> None:
     ls_core.set_floatx("float64")
     found = search_script.run(tmp_path / "s", 6, 2)
@@ -281,6 +284,7 @@ def test_workers_share_the_trials(tmp_path: Path) -> None:
     assert found.trials[0].value == pytest.approx(single.trials[0].value, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_killed_workers_and_killed_parents(tmp_path: Path) -> None:
     storage = tmp_path / "s"
     lost = start(storage, 6, 2, KILL="self", KILL_AT="2")
@@ -299,6 +303,7 @@ def test_killed_workers_and_killed_parents(tmp_path: Path) -> None:
 # --- the command -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_ls_engine_tune(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import pandas as pd
 
