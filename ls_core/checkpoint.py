@@ -25,6 +25,7 @@ import numpy as np
 from . import layer as layer_module
 from .backend import to_host
 from .errors import FileError, NotBuiltError
+from .parameter import Parameter
 from .registry import deserialize, serialize
 from .tensorfile import TensorFile, checked_json, sum_of, write_tensor_file
 from .version import __version__
@@ -60,6 +61,7 @@ def describe(model: Any, include_optimizer: bool = True) -> dict[str, Any]:
         "model": serialize(model),
         "input_shape": _input_shape(model),
         "dtypes": _dtypes(model),
+        "ties": find_ties(model),
         "vectorizations": {str(i): v.get_config() for i, v in (getattr(model, "vectorizations", None) or {}).items()},
         "labels": model.label_index.get_config() if getattr(model, "label_index", None) is not None else None,
         "compiled": _compiled(model) if include_optimizer else None,
@@ -99,6 +101,7 @@ def load_model(path: Any, compile: bool = True) -> Any:
             raise FileError(f"{path}: its configuration is nested too deep") from problem
         except (KeyError, TypeError, AttributeError, IndexError) as problem:
             raise FileError(f"{path}: its configuration is not one of LS ({type(problem).__name__}: {problem})") from problem
+        tie(model, header.get("ties") or {}, path)
         _all_used(file, model, path)
         _restore_text(model, header)
         if compile and header.get("compiled"):
@@ -236,9 +239,11 @@ def _weights_from(file: TensorFile, header: dict[str, Any]) -> Iterator[None]:
     if not isinstance(header.get("model"), dict):
         raise FileError("the file holds weights without a model; use model.load_weights(path)")
     name = header["model"].get("config", {}).get("name")
+    ties = header.get("ties") or {}
 
     def take(path: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
         inner = path.removeprefix(f"{name}/")
+        inner = ties.get(inner, inner)
         key = f"weights/{inner}"
         if key not in file.names():
             raise FileError(f"{file.path}: the configuration wants a weight {inner!r}, which the file does not hold")
@@ -252,6 +257,27 @@ def _weights_from(file: TensorFile, header: dict[str, Any]) -> Iterator[None]:
         yield
     finally:
         layer_module.weight_source = previous
+
+
+def find_ties(model: Any) -> dict[str, str]:
+    """Parameters that a layer has from another one (``b.kernel = a.kernel``): where they stand -> where they belong."""
+    return {
+        inner_path(f"{layer.path}/{name}", model): inner_path(value.path, model)
+        for layer in model._flatten()
+        for name, value in vars(layer).items()
+        if isinstance(value, Parameter) and value.path.rpartition("/")[0] != layer.path
+    }
+
+
+def tie(model: Any, ties: dict[str, str], path: Any) -> None:
+    """Share the Parameters again that were shared when the file was written."""
+    layers = {inner_path(layer.path, model): layer for layer in model._flatten()}
+    parameters = {inner_path(p.path, model): p for p in model.parameters()}
+    for place, owner in ties.items():
+        where, _, name = place.rpartition("/")
+        if not isinstance(getattr(layers.get(where), name, None), Parameter) or owner not in parameters:
+            raise FileError(f"{path}: it ties {place!r} to {owner!r}, and the model has no such two weights")
+        setattr(layers[where], name, parameters[owner])
 
 
 def _rename(model: Any, spec: dict[str, Any]) -> None:

@@ -82,6 +82,27 @@ def test_graphs_custom_layers_and_shared_weights_survive(tmp_path: Path) -> None
     assert len(again.parameters()) == 2
 
 
+def test_tied_weights_are_saved_once_and_tied_again(tmp_path: Path) -> None:
+    model = Sequential([Dense(3, name="a"), Dense(3, name="b")])
+    model(np.ones((2, 3), "float32"))
+    model.layers[1].kernel = model.layers[0].kernel
+    model.compile("sgd", "mse")
+    model.fit(np.ones((4, 3)), np.zeros((4, 3)), epochs=1, verbose=0)
+    path = tmp_path / "tied.safetensors"
+    model.save(path)
+    again = load_model(path)
+    assert len(again.parameters()) == len(model.parameters()) == 3
+    assert again.layers[1].kernel is again.layers[0].kernel
+    assert again.loaded_as == "identical"
+
+    def elsewhere(header: Any, ls: Any) -> None:
+        ls["ties"] = {"b/kernel": "a/__dict__"}
+
+    rebuild(path, elsewhere)
+    with pytest.raises(FileError):
+        load_model(path)
+
+
 def test_float64_and_weights_alone(tmp_path: Path) -> None:
     ls_core.set_floatx("float64")
     model = Sequential([Dense(2)])
