@@ -16,12 +16,17 @@ from . import batch_normalization_numpy as batch_normalization_numpy
 from . import convolution_numpy as convolution_numpy
 from . import cuda as cuda
 from . import pooling_numpy as pooling_numpy
+from . import recurrent_numpy as recurrent_numpy
 from . import relu_numpy as relu_numpy
 
 if os.environ.get("LS_ACCELERATOR", "1") != "0" and find_spec("numba") is not None:
     from . import attention_numba as attention_numba
     from . import batch_normalization_numba as batch_normalization_numba
     from . import convolution_numba as convolution_numba
+    from . import dense_numba as dense_numba
+    from . import gru_numba as gru_numba
     from . import layer_normalization_numba as layer_normalization_numba
+    from . import lstm_numba as lstm_numba
     from . import pooling_numba as pooling_numba
     from . import relu_numba as relu_numba
+    from . import simple_rnn_numba as simple_rnn_numba

@@ -14,12 +14,9 @@ import numpy as np
 from ls_core.threads import run_blocks, split
 from ls_core.types import Array
 
+from .blocks import plain
+
 ROWS = 8  # of the batch, that a thread should have: as many as a tile of the products
-
-
-def plain(x: Array) -> Array:
-    """``x`` as compiled code takes it: contiguous and, though nothing writes to it, writeable, or it would be compiled twice."""
-    return np.require(x, requirements=("C", "A", "W"))
 
 
 def fits(*arrays: Array | None) -> bool:
