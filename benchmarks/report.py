@@ -97,6 +97,28 @@ class Report:
             if cells:
                 self.row(*cells)
 
+    def where(self) -> str:
+        """The machine, the day and the command, for a page."""
+        m = self.head["machine"]
+        blas = m["blas"]["name"] + (f" with kernels for {m['blas']['kernels']}" if m["blas"]["kernels"] else "")
+        setting = f" (OPENBLAS_CORETYPE={m['blas']['OPENBLAS_CORETYPE']})" if m["blas"]["OPENBLAS_CORETYPE"] else ""
+        versions = "".join(
+            f", {name} {m['versions'][name]}" for name in ("numpy", "numba", "cupy", "torch", "jax") if name in m["versions"]
+        )
+        text = (
+            f"{m['processor']}, {m['cores']} cores, {m['threads']} threads, {m['device']['name'] if m['device'] else 'no GPU'}; "
+            f"{blas}{setting}; Python {m['python']}{versions}; {m['time'][:10]}, commit {m['commit']}."
+        )
+        for roof in self.rooflines.values():
+            text += f" {roof.device}: products {roof.peak['float32'] * 1e-9:.0f} GFLOP/s in float32, copies {roof.copy * 1e-9:.1f} GB/s."
+        if m["load"] is not None and m["load"] > 0.5 * m["cores"]:
+            text += f" The machine was busy (load {m['load']:.1f}): these figures are provisional."
+        return f"`{self.head['command']}`: {text}"
+
+    def write(self, path: str, name: str, text: str) -> None:
+        """Put ``text`` on a page, between its markers for ``name``."""
+        replace_between(Path(path), name, f"{self.where()}\n\n{text}")
+
     def finish(self, path: str | None, **more: Any) -> int:
         """Write the file; the exit status is 1 where something was refused."""
         for figure in self.figures:  # a roofline may have been measured again since
@@ -116,6 +138,27 @@ class Report:
         if self.refused:
             print(f"{len(self.refused)} figures were refused")
         return 1 if self.refused else 0
+
+
+def replace_between(path: Path, name: str, text: str) -> None:
+    """Replace what a page has between ``<!-- benchmarks: name -->`` and ``<!-- end: name -->``.
+
+    Raises
+    ------
+    ValueError
+        The page lacks them.
+    """
+    begin, end = f"<!-- benchmarks: {name} -->", f"<!-- end: {name} -->"
+    page = path.read_text(encoding="utf-8")
+    if begin not in page or end not in page:
+        raise ValueError(f"{path} lacks the markers {begin} and {end}")
+    path.write_text(f"{page.partition(begin)[0]}{begin}\n\n{text.strip()}\n\n{end}{page.partition(end)[2]}", encoding="utf-8")
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A table in Markdown; numbers at the right."""
+    lines = [f"| {' | '.join(heads)} |", f"|---|{'---:|' * (len(heads) - 1)}"]
+    return "\n".join([*lines, *(f"| {' | '.join(_text(cell) for cell in row)} |" for row in rows)]) + "\n"
 
 
 def _text(cell: Any) -> str:

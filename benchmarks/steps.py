@@ -3,11 +3,12 @@
     python -m benchmarks.steps                       # every workload; --only text --threads 1 --json out.json
     python -m benchmarks.steps --tier numpy          # without what Numba compiles; 'references': without any override
     python -m benchmarks.steps --memory              # and the peak memory of a step, each in a process of its own
+    python -m benchmarks.steps --memory --write docs/benchmarks.md
 
 All start from the same weights on the same batch. Before anything is timed, their first losses must agree with those of LS's
 references, and so must the losses after five steps (Adam of the same constants; LS updates embeddings densely here, as
 PyTorch does). Then they take turns, so that a slow moment of the machine meets all; a ratio is PyTorch's median over LS's
-median. Peers that are not installed are left out.
+median. Peers that are not installed are left out. Memory: MiB above the loaded libraries, of the whole process.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from .figure import Figure
 from .machine import TIERS, installed, tier, tiers
 from .measure import Subject, measure_in_turn
 from .record import work_of_step
-from .report import Report, options_of, parse, wanted
+from .report import Report, options_of, parse, table, wanted
 
 BARS = ((0, 1e-4), (5, 5e-3))  # after so many steps losses may differ by so much, relative to 1 or more
 PEERS = ("torch", "jax")
@@ -174,6 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", choices=("numpy", "cupy"), default="numpy", help="cupy: LS on CuPy against PyTorch on CUDA")
     parser.add_argument("--lazy", action="store_true", help="LS updates only the touched rows of embeddings (less work than PyTorch does)")
     parser.add_argument("--plain-adam", action="store_true", help="PyTorch's default Adam instead of its fused one")
+    parser.add_argument("--write", metavar="PAGE", nargs="+", help="Markdown pages whose tables of the steps are replaced")
     options = parse(parser, arguments)
     options.tier = options.tier or (["numpy"] if options.device == "cupy" else tiers()[1:])
     options.peers = [peer for peer in PEERS if installed(peer)] if options.peers is None else options.peers
@@ -197,9 +199,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for work in WORKLOADS:
         if wanted(options.only, work.name):
             results.append(measure_work(work, options, report))
-            _row(report, results[-1], names, options)
+            report.row(*_cells(results[-1], names, options))
     means = geometric_means(results)
-    report.row("geometric mean", *(None for _ in names), *(means.get(f"LS {name}") for name in options.tier))
+    last = ["geometric mean", *(None for _ in names), *(means.get(f"LS {name}") for name in options.tier if ratios)]
+    report.row(*last)
+    for page in options.write or ():
+        heads = [name for name, _ in columns]
+        rows = [_cells(result, names, options) for result in results]
+        report.write(page, "steps", table(heads, [*rows, [*last, *(None for _ in range(len(heads) - len(last)))]]))
     return report.finish(options.json, results=results, geometric_means=means)
 
 
@@ -207,13 +214,13 @@ def _memory(found: dict[str, float] | None) -> str | None:
     return None if found is None else f"{found['step_mib']:.0f} of {found['peak_mib']:.0f}"
 
 
-def _row(report: Report, result: dict[str, Any], names: Sequence[str], options: Any) -> None:
-    cells: list[Any] = [result["ms"].get(name, "refused") for name in names]
+def _cells(result: dict[str, Any], names: Sequence[str], options: Any) -> list[Any]:
+    cells: list[Any] = [result["workload"], *(result["ms"].get(name, "refused") for name in names)]
     if "torch" in options.peers:
         cells += [result["ratio"].get(f"LS {name}") for name in options.tier]
     if options.memory:
         cells += [_memory(result["memory_mib"].get(name)) for name in names]
-    report.row(result["workload"], *cells)
+    return cells
 
 
 if __name__ == "__main__":

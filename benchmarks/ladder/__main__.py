@@ -1,0 +1,5 @@
+"""``python -m benchmarks.ladder``."""
+
+from .run import main
+
+raise SystemExit(main())
