@@ -1,4 +1,4 @@
-"""Every tier of overrides of attention, layer and RMS normalisation and the loss on logits, at sizes that make blocks."""
+"""Every tier of overrides of attention, layer and RMS normalisation, tied projection and loss on logits, at sizes that make blocks."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ls_core.losses import SparseCategoricalCrossentropy
 from ls_core.threads import set_thread_count, thread_count
 from ls_layers.attention_core import scaled_dot_product_attention_backward, scaled_dot_product_attention_forward
 from ls_layers.layer_normalization import layer_normalization_backward, layer_normalization_forward
+from ls_layers.reversible_embedding import project_backward, project_forward
 from ls_layers.rms_normalization import rms_normalization_backward, rms_normalization_forward
 
 from .tolerances import assert_close
@@ -159,6 +160,25 @@ def test_a_row_apart_in_memory_is_normalised_alike(tier: str, rng: np.random.Gen
         return y, *layer_normalization_backward(x, gamma, saved)
 
     compare(both, "float32")
+
+
+# --- the tied output layer -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("batch", "rows", "columns"), [((4, 40), 333, 65), ((2,), 7, 5), ((150,), 40, 128), ((0, 3), 4, 2)])
+@pytest.mark.parametrize("soft_cap", [None, 3.0])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_tied_projection(
+    batch: tuple[int, ...], rows: int, columns: int, soft_cap: float | None, dtype: str, tier: str, rng: np.random.Generator
+) -> None:
+    x, W, dz = (rng.normal(size=shape).astype(dtype) for shape in ((*batch, columns), (rows, columns), (*batch, rows)))
+    frozen(x, W, dz)
+
+    def both() -> Any:
+        z, t = project_forward(x, W, soft_cap)
+        return z, t, *project_backward(dz, x, W, t)
+
+    compare(both, dtype)
 
 
 # --- the loss ------------------------------------------------------------------------------------------------------------
