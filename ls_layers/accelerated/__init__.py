@@ -23,8 +23,8 @@ if os.environ.get("LS_ACCELERATOR", "1") != "0" and find_spec("numba") is not No
     from . import attention_numba as attention_numba
     from . import batch_normalization_numba as batch_normalization_numba
     from . import convolution_numba as convolution_numba
-    from . import depthwise_numba as depthwise_numba
     from . import dense_numba as dense_numba
+    from . import depthwise_numba as depthwise_numba
     from . import gru_numba as gru_numba
     from . import layer_normalization_numba as layer_normalization_numba
     from . import lstm_numba as lstm_numba

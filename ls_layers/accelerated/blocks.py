@@ -57,6 +57,11 @@ def sum_rows(x: Array) -> Array:
     return sums.reshape(together, C).sum(axis=0) + rows[whole:].sum(axis=0)
 
 
+def sum_over_positions(dz: Array) -> Any:
+    """A bias' gradient: the sum over every axis but the last."""
+    return sum_in_blocks(lambda i, j: [sum_rows(dz[i:j])], len(dz), dz[0].nbytes)[0]
+
+
 def plain(x: Array) -> Array:
     """``x`` as compiled code takes it: contiguous and, though nothing writes to it, writeable, or it would be compiled twice."""
     return np.require(x, requirements=["C", "A", "W"])
@@ -68,4 +73,4 @@ def _add(sums: list[Array | None], more: list[Array | None]) -> None:
             total += each
 
 
-__all__ = ["CACHE", "LEAST", "in_blocks", "plain", "sum_in_blocks", "sum_rows"]
+__all__ = ["CACHE", "LEAST", "in_blocks", "plain", "sum_in_blocks", "sum_over_positions", "sum_rows"]

@@ -167,4 +167,4 @@ def _spread(dcolumns: Array, columns: Columns, sizes: Any, geometry: Geometry, s
     return dx
 
 
-__all__ = ["Columns", "backward", "forward"]
+__all__ = ["Columns", "backward", "forward", "turned"]

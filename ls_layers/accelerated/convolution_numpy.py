@@ -17,7 +17,7 @@ from ..depthwise_convolution import depthwise_backward, depthwise_forward
 from ..transposed_convolution import conv_transpose_backward, conv_transpose_forward
 from ..windows import Ints, Pads, count_windows
 from . import columns, winograd
-from .blocks import LEAST, in_blocks, sum_in_blocks, sum_rows
+from .blocks import LEAST, in_blocks, sum_in_blocks, sum_over_positions
 
 
 def _large(x: Array, W: Array, outputs: Ints) -> bool:
@@ -63,7 +63,7 @@ def conv_backward_blocks(
     if not _large(x, W, dz.shape[1:-1]) or _plain(W) or not dz.size:
         return conv_backward.reference(dz, x, W, has_bias, *geometry, input_gradient)
     dz = np.ascontiguousarray(dz)
-    db = sum_in_blocks(lambda i, j: [sum_rows(dz[i:j])], len(dz), dz[0].nbytes)[0] if has_bias else None
+    db = sum_over_positions(dz) if has_bias else None
     if not winograd.fits(x, W, strides, dilation, dz.shape[1:-1], groups):
         return *columns.backward(dz, np.ascontiguousarray(x), W, geometry, input_gradient), db
     dx = winograd.forward(dz, winograd.turned(W), None, winograd.turned_pads(pads)) if input_gradient else None

@@ -73,33 +73,32 @@ def forward(x: Any, W: Any, bias: Any, z: Any, sizes: Any, strides: Any, dilatio
     band, line = band_of(Q, R, GC, sizes, strides, dilation), reaches(R, sizes[2], strides[2], dilation[2])
     together = sizes[2] if G == 1 and dilation[2] == 1 else 1  # taps side by side, with their channels
     padded = np.empty(sizes[0] * reaches(band, sizes[1], strides[1], dilation[1]) * line * GC, x.dtype)
-    sums, kernel = np.empty(R * columns, z.dtype), W.reshape(-1)
+    sums, kernel = np.empty(R * width, z.dtype), W.reshape(-1)
     row = begin
     while row < end:
         b, p, q = row // (P * Q), row // Q % P, row % Q
         count = min(band, Q - q, end - row)
         rows = reaches(count, sizes[1], strides[1], dilation[1])
         pad(x, b, p, q, rows, line, sizes, strides, dilation, before, padded)
-        for i in range(count):
-            for g in range(G):
-                for f in range(0, columns, width):
+        for g in range(G):
+            for f in range(0, columns, width):  # a panel of the kernel stays in the cache while the rows pass
+                last = min(f + width, F)
+                for i in range(count):
                     b_at, first = g * sizes[0] * sizes[1] * sizes[2] * C * columns + f, True
                     for k in range(sizes[0]):
                         for j in range(sizes[1]):
                             for l in range(0, sizes[2], together):
                                 h = k * rows + i * strides[1] + j * dilation[1]
                                 at = (h * line + l * dilation[2]) * GC + g * C
-                                multiply(sums, f, columns, padded, at, strides[2] * GC, 1, kernel, b_at, columns, R, together * C, first)
-                                b_at += together * C * columns
+                                length = together * C
+                                multiply(sums, 0, width, padded, at, strides[2] * GC, 1, kernel, b_at, columns, R, length, first)
+                                b_at += length * columns
                                 first = False
-                for r in range(R):
-                    made, given, added = (
-                        z[b, p, q + i, r, g * F : (g + 1) * F],
-                        sums[r * columns : r * columns + F],
-                        bias[g * F : (g + 1) * F],
-                    )
-                    for f in range(F):
-                        made[f] = given[f] + added[f]
+                    added = bias[g * F + f : g * F + last]
+                    for r in range(R):
+                        made, given = z[b, p, q + i, r, g * F + f : g * F + last], sums[r * width : (r + 1) * width]
+                        for c in range(made.size):
+                            made[c] = given[c] + added[c]
         row += count
 
 

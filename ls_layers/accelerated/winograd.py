@@ -52,12 +52,16 @@ KERNEL = np.kron(_G, _G).astype(np.float32)  # (36, 9)
 
 
 def fits(x: Array, W: Array, strides: Any, dilation: Any, outputs: tuple[int, ...], groups: int) -> bool:
-    """Whether it is the faster way: 3 x 3 kernels in float32, no strides, enough channels, tiles that the outputs fill."""
+    """Whether it is the faster way: 3 x 3 kernels in float32, no strides, enough channels, tiles that the outputs fill.
+
+    And so many tiles that they outweigh the transform of the kernel.
+    """
     if not (W.shape[:2] == (3, 3) and W.ndim == 4 and groups == 1 and x.dtype == W.dtype == np.float32):
         return False
     if max(*strides, *dilation) > 1 or min(W.shape[2:]) < 16 or min(outputs) < 1:
         return False
-    return all(-(-o // 4) * 4 <= 1.5 * o for o in outputs)
+    rows, columns = (-(-o // 4) for o in outputs)
+    return x.shape[0] * rows * columns >= 16 and 16 * rows * columns <= 1.75 * math.prod(outputs)
 
 
 def turned(W: Array) -> Array:
