@@ -107,7 +107,7 @@ class Report:
         )
         text = (
             f"{m['processor']}, {m['cores']} cores, {m['threads']} threads, {m['device']['name'] if m['device'] else 'no GPU'}; "
-            f"{blas}{setting}; Python {m['python']}{versions}; {m['time'][:10]}, commit {m['commit']}."
+            f"{blas}{setting}; Python {m['python']}{versions}; {m['time'][:10]}{', commit ' + m['commit'] if m['commit'] else ''}."
         )
         for roof in self.rooflines.values():
             text += f" {roof.device}: products {roof.peak['float32'] * 1e-9:.0f} GFLOP/s in float32, copies {roof.copy * 1e-9:.1f} GB/s."
