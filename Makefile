@@ -53,7 +53,7 @@ judges: .venv/judges
 	$(ONE_THREAD) $(BIN)/python -m pytest tests/judges -m judges -n 2 -q -W default
 
 bench: .venv/judges
-	$(BIN)/python -m benchmarks.steps
+	$(BIN)/python -m benchmarks.steps --memory
 
 clean:
 	rm -rf .venv build dist *.egg-info demo data.csv data_test.csv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
