@@ -1,6 +1,7 @@
 """ls_core: the engine of LS. NumPy and CuPy, no autograd, every backward written by hand."""
 
 from . import constraints, cuda, initializers, regularizers
+from .accelerated import COMPILES as _COMPILES
 from .activation import ActivationFunction
 from .backend import current_backend, floatx, get_xp, set_floatx, synchronize, to_device, to_host, use_backend
 from .checkpoint import load_model
@@ -16,6 +17,9 @@ from .registry import register, register_serializable
 from .resume import assert_resumable
 from .sequential import Sequential
 from .version import __version__ as __version__
+
+if _COMPILES:
+    from .accelerated import rows_numba as _rows_numba  # noqa: F401
 
 __all__ = [
     "ActivationFunction",
