@@ -16,7 +16,7 @@ from ls_core.kernel import KERNELS
 from ls_core.losses import SparseCategoricalCrossentropy
 from ls_core.parameter import RowGradient
 from ls_core.random import same_random_numbers
-from ls_optim import SGD, Adam
+from ls_optim import SGD, Adam, RMSprop
 
 Shape = tuple[int, ...]
 SIZES = ("tiny", "small", "medium", "large")  # tiny is for tests
@@ -134,21 +134,22 @@ def _loss(shape: Shape) -> Pair:
 
 def _optimizer(kind: Any, **options: Any) -> Callable[[Shape], Pair]:
     def prepare(shape: Shape) -> Pair:
-        optimizer = kind(0.001, **options)
-        parameter = ls_core.Parameter(_normal(shape, 1))
         gradient = _normal(shape, 2)
 
-        def step(cache: Any) -> None:
+        def new() -> tuple[Any, Any]:
+            return kind(0.001, **options), ls_core.Parameter(_normal(shape, 1))
+
+        def update(optimizer: Any, parameter: Any) -> None:
             parameter.accumulate(gradient.copy())
             optimizer.apply([parameter])
 
         def outcome() -> list[Any]:
-            parameter.value = _normal(shape, 1)
-            optimizer.__init__(0.001, **options)
-            step(None)
+            optimizer, parameter = new()
+            update(optimizer, parameter)
             return [to_host(parameter.value)]
 
-        return Pair(lambda: (None, None), step, outcome)
+        optimizer, parameter = new()
+        return Pair(lambda: (None, None), lambda cache: update(optimizer, parameter), outcome)
 
     return prepare
 
@@ -163,6 +164,7 @@ SPECS = [
     _layer("Dense", _shapes((4, 8), (32, 128), (128, 512), (1024, 1024)), lambda L, s: L.Dense(s[-1])),
     _layer("Dense relu", _shapes((4, 8), (32, 128), (128, 512), (1024, 1024)), lambda L, s: L.Dense(s[-1], activation="relu")),
     _layer("Embedding", _shapes((2, 5), (32, 50), (32, 200), (128, 512)), lambda L, s: L.Embedding(10_000, 128), ids=10_000),
+    _layer("ReversibleEmbedding back", _TOKENS, lambda L, s: L.ReversibleEmbedding(5000, s[-1]), reverse=True),
     _layer(
         "Conv1D 3",
         _shapes((2, 8, 4), (8, 50, 64), (32, 200, 128), (64, 400, 128)),
@@ -198,5 +200,6 @@ SPECS = [
     *(_activation(name) for name in _activations()),
     Spec("SparseCategoricalCrossentropy", _shapes((4, 5), (32, 10), (128, 1000), (8192, 5000)), _loss),
     Spec("Adam", _FLAT, _optimizer(Adam)),
+    Spec("RMSprop", _FLAT, _optimizer(RMSprop)),
     Spec("SGD momentum", _FLAT, _optimizer(SGD, momentum=0.9)),
 ]

@@ -85,4 +85,4 @@ def test_every_kernel_of_the_subjects_can_be_recorded_and_counted() -> None:
                     np.testing.assert_array_equal(a, b)
     with_overrides = {k.__name__ for name, k in KERNELS.items() if k.overrides and name.startswith("ls_layers")}
     missing = with_overrides - seen
-    assert not missing, f"no subject of the benchmarks runs {sorted(missing)}: their overrides are never timed"
+    assert not missing, f"no row of benchmarks/subjects.py runs {sorted(missing)}: add one, or their overrides are never timed"
