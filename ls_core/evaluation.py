@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .callbacks.callback import Callback, CallbackList
 from .errors import NotBuiltError
+from .freed_memory import keep_freed_memory
 from .layer import collect_losses
 from .mixed_precision import MixedPrecision
 from .objective import Objective
@@ -135,6 +136,7 @@ class Evaluator(Predictor):
 
     def _prepare(self, rows: tuple[Array, ...], training: bool = False) -> None:
         """Build on the first rows, then look up once what every step needs."""
+        keep_freed_memory()
         objective = self._objective
         assert objective is not None
         with memory_kept(self):
