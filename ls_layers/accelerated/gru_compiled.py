@@ -13,43 +13,41 @@ import numpy as np
 from ls_core.accelerated.compiled import jit, jit_apart
 
 from .elementary import sigmoid, tanh
-from .recurrent_compiled import add_row, multiply_step, padded, store_step
+from .recurrent_compiled import add_products, add_row, fill_rows, filled_up, multiply_step, padded, steps_kept, take_row
 
 
 @jit
 def forward(xt: Any, W: Any, U: Any, b: Any, mask: Any, gates: Any, hs: Any, qs: Any, begin: int, end: int) -> None:
     """xt (T, B, I), W and U packed, b (2, 3U), mask (B, T) or of size 0 -> gates (T, B, 3U), hs (T + 1, B, U), qs (T, B, U)."""
-    (T, B, I), n, rows = xt.shape, hs.shape[2], end - begin
-    columns = padded(hs, 3 * n)
-    of_x, of_h = np.empty(rows * columns, hs.dtype), np.empty(rows * columns, hs.dtype)
+    (T, B, I), n = xt.shape, hs.shape[2]
+    both = np.empty((2, end - begin, padded(hs, 3 * n)), hs.dtype)
+    of_x, of_h = both[0], both[1]  # taken apart in one go they would no longer count as contiguous
+    of_x_bias, of_h_bias = filled_up(b[0], of_x.shape[1]), filled_up(b[1], of_h.shape[1])
     for t in range(T):
         at = t * B + begin
-        multiply_step(of_x, columns, xt, at * I, I, W, rows, I, True)
-        multiply_step(of_h, columns, hs, at * n, n, U, rows, n, True)
-        for r in range(rows):
-            m = begin + r
+        fill_rows(of_x, of_x_bias)
+        fill_rows(of_h, of_h_bias)
+        multiply_step(of_x, xt, at * I, I, W, I)
+        multiply_step(of_h, hs, at * n, n, U, n)
+        for m in range(begin, end):
+            gate, x, h = gates[t, m], of_x[m - begin], of_h[m - begin]
             if mask.size and not mask[m, t]:
                 hs[t + 1, m] = hs[t, m]
-                gates[t, m] = 0  # whatever: the step has no gradient, but what is kept must be numbers
+                gate[:] = 0  # whatever: the step has no gradient, but what is kept must be numbers
                 qs[t, m] = 0
                 continue
-            x, h, gate = of_x[r * columns : (r + 1) * columns], of_h[r * columns : (r + 1) * columns], gates[t, m]
-            h0, h1, b_x, b_h = hs[t, m], hs[t + 1, m], b[0], b[1]
             cell_forward(
-                x[:n], x[n:], x[2 * n :], h[:n], h[n:], h[2 * n :], b_x, b_h, gate[:n], gate[n:], gate[2 * n :], qs[t, m], h0, h1
+                x[:n], x[n:], x[2 * n :], h[:n], h[n:], h[2 * n :], gate[:n], gate[n:], gate[2 * n :],
+                qs[t, m], hs[t, m], hs[t + 1, m],
             )  # fmt: skip
 
 
 @jit_apart
-def cell_forward(
-    xz: Any, xr: Any, xg: Any, hz: Any, hr: Any, hq: Any, b: Any, c: Any, zs: Any, rs: Any, gs: Any, qs: Any, h0: Any, h: Any
-) -> None:
-    """One row: the gates from their sums, q = h0 U_h + c, g = tanh(x part + r q), h = z h0 + (1 - z) g."""
-    n = h.size
-    for j in range(n):
-        z, r = sigmoid(xz[j] + hz[j] + b[j] + c[j]), sigmoid(xr[j] + hr[j] + b[n + j] + c[n + j])
-        q = hq[j] + c[2 * n + j]
-        g = tanh(xg[j] + b[2 * n + j] + r * q)
+def cell_forward(xz: Any, xr: Any, xg: Any, hz: Any, hr: Any, hq: Any, zs: Any, rs: Any, gs: Any, qs: Any, h0: Any, h: Any) -> None:
+    """One row: the gates from their sums, g = tanh(x part + r q), h = z h0 + (1 - z) g."""
+    for j in range(h.size):
+        z, r, q = sigmoid(xz[j] + hz[j]), sigmoid(xr[j] + hr[j]), hq[j]
+        g = tanh(xg[j] + r * q)
         zs[j], rs[j], gs[j], qs[j] = z, r, g, q
         h[j] = z * (h0[j] - g) + g
 
@@ -59,52 +57,63 @@ def backward(
     dh: Any,
     dy: Any,
     mask: Any,
+    xt: Any,
     gates: Any,
     hs: Any,
     qs: Any,
-    U: Any,
     W: Any,
-    da: Any,
-    du: Any,
-    db: Any,
-    dx: Any,
+    U: Any,
     truncate: int,
+    dx: Any,
+    dW: Any,
+    dU: Any,
+    db: Any,
     begin: int,
     end: int,
 ) -> None:
-    """dh (B, U), of the last state, becomes that of the first; dy (B, T, U) or of size 0; U^T and W^T packed
+    """dh (B, U), of the last state, becomes that of the first; dy (B, T, U) or of size 0; W^T and U^T packed
 
-    -> da and du (T, B, 3U), of x @ W and h before @ U; db (2, 3U) += their sums over steps and rows; dx (B, T, I) or of size 0.
+    -> dx (B, T, I) or of size 0; dW (I, 3U), dU (U, 3U), db (2, 3U) += the rows' parts.
     """
-    T, B, n = qs.shape
-    rows, columns, inputs = end - begin, padded(dh, n), padded(dh, dx.shape[2])
-    passed = np.zeros(rows * columns, dh.dtype)  # dh, with its rows filled up
-    dxt = np.empty(rows * inputs, dh.dtype)
+    (T, _, I), n, rows = xt.shape, hs.shape[2], end - begin
+    passed = np.zeros((rows, padded(dh, n)), dh.dtype)  # dh, with its rows filled up
+    dxt = np.empty((rows, padded(dh, dx.shape[2])), dh.dtype)
+    most, kept = steps_kept(rows) * rows, 0
+    both = np.empty((2, most, 3 * n), dh.dtype)
+    da, du = both[0], both[1]  # of x @ W, of h before @ U
+    x, h = np.empty((most, I), dh.dtype), np.empty((most, n), dh.dtype)
     for r in range(rows):
-        passed[r * columns : r * columns + n] = dh[begin + r]
+        take_row(passed[r, :n], dh[begin + r])
     for t in range(T - 1, -1, -1):
         for r in range(rows):
-            m = begin + r
-            row = passed[r * columns : r * columns + n]
+            m, a, u, row = begin + r, da[kept + r], du[kept + r], passed[r, :n]
+            take_row(x[kept + r], xt[t, m])
+            take_row(h[kept + r], hs[t, m])
             if dy.size:
                 add_row(row, dy[m, t])
             if mask.size and not mask[m, t]:  # the state passes, and so does its gradient
-                da[t, m] = 0
-                du[t, m] = 0
+                a[:] = 0
+                u[:] = 0
                 continue
-            gate, a, u = gates[t, m], da[t, m], du[t, m]
+            gate = gates[t, m]
             cell_backward(row, gate[:n], gate[n:], gate[2 * n :], qs[t, m], hs[t, m], a[:n], a[n:], a[2 * n :], u[:n], u[n:], u[2 * n :])
             add_row(db[0], a)
             add_row(db[1], u)
-        at = (t * B + begin) * 3 * n
-        multiply_step(passed, columns, du, at, 3 * n, U, rows, 3 * n, False)
+        multiply_step(passed, du, kept * 3 * n, 3 * n, U, 3 * n)
         if dx.size:
-            multiply_step(dxt, inputs, da, at, 3 * n, W, rows, 3 * n, True)
-            store_step(dx, t, begin, dxt, inputs, rows)
+            dxt[:] = 0
+            multiply_step(dxt, da, kept * 3 * n, 3 * n, W, 3 * n)
+            for r in range(rows):
+                take_row(dx[begin + r, t], dxt[r])
         if truncate and t and t % truncate == 0:
             passed[:] = 0
+        kept += rows
+        if kept == most or t == 0:
+            add_products(dW, x, da, kept)
+            add_products(dU, h, du, kept)
+            kept = 0
     for r in range(rows):
-        dh[begin + r] = passed[r * columns : r * columns + n]
+        take_row(dh[begin + r], passed[r])
 
 
 @jit_apart
@@ -117,7 +126,7 @@ def cell_backward(dh: Any, zs: Any, rs: Any, gs: Any, qs: Any, h0: Any, az: Any,
         # 2. g = tanh(x part + r * q)
         dg = dh[j] * (1 - z) * (1 - g * g)
         dr = dg * qs[j] * r * (1 - r)
-        # 1. z, r, q = h0 @ U + c
+        # 1. z, r, q = h0 @ U + their bias
         az[j], ar[j], ag[j] = dz, dr, dg
         uz[j], ur[j], uq[j] = dz, dr, dg * r
         dh[j] *= z

@@ -9,8 +9,9 @@ import numpy as np
 from ls_core.types import Array
 
 from ..gru import gru_backward, gru_forward
+from .blocks import plain
 from .recurrent_numpy import Parts, gru_backward_rows, gru_forward_rows
-from .recurrent_rows import fits, or_nothing, or_zeros, plain, run_rows, run_rows_back, weight_gradients
+from .recurrent_rows import fits, or_nothing, or_zeros, run_rows, run_rows_back
 
 
 @gru_forward.override("numba")
@@ -48,18 +49,18 @@ def gru_backward_compiled(
     from .gru_compiled import backward
     from .recurrent_compiled import packed
 
-    (T, B, I), n = xt.shape, U.shape[0]
+    (T, B, I), dtype = xt.shape, xt.dtype
     dh = np.array(dhT)
-    dy = or_nothing(None if dhs is None else dhs.transpose(1, 0, 2), 3, xt.dtype)
+    dy = or_nothing(None if dhs is None else dhs.transpose(1, 0, 2), 3, dtype)
     kept = or_nothing(mask, 2, bool)
-    da, du = np.empty((2, T, B, 3 * n), xt.dtype)  # of x @ W, of h before @ U
-    dx = np.empty((B, T, I) if input_gradient else (0, 0, 0), xt.dtype)
-    weights = packed(plain(U), True), packed(plain(W), True)
-    dW, dU, db = np.empty((I, 3 * n), xt.dtype), np.empty((n, 3 * n), xt.dtype), np.empty((2, 3 * n), xt.dtype)
-    run_rows_back(
-        B, db, lambda part, begin, end: backward(dh, dy, kept, gates, hs, qs, *weights, da, du, part, dx, truncate or 0, begin, end)
-    )
-    weight_gradients((dW, xt, da), (dU, hs[:-1], du))
+    weights = packed(plain(W), True), packed(plain(U), True)
+    dx = np.empty((B, T, I) if input_gradient else (0, 0, 0), dtype)
+    bias = np.empty((2, U.shape[1]), dtype)
+
+    def loop(dW: Array, dU: Array, db: Array, begin: int, end: int) -> None:
+        backward(dh, dy, kept, xt, gates, hs, qs, *weights, truncate or 0, dx, dW, dU, db, begin, end)
+
+    dW, dU, db = run_rows_back(B, (W, U, bias), loop)
     return dx if input_gradient else None, dh, dW, dU, db if has_bias else None
 
 

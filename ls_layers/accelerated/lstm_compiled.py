@@ -13,38 +13,39 @@ import numpy as np
 from ls_core.accelerated.compiled import jit, jit_apart
 
 from .elementary import sigmoid, tanh
-from .recurrent_compiled import add_row, multiply_step, padded, store_step
+from .recurrent_compiled import add_products, add_row, fill_rows, filled_up, multiply_step, padded, steps_kept, take_row
 
 
 @jit
 def forward(xt: Any, W: Any, U: Any, b: Any, mask: Any, gates: Any, hs: Any, cs: Any, tanh_c: Any, begin: int, end: int) -> None:
     """xt (T, B, I), W and U packed, b (4U,), mask (B, T) or of size 0 -> gates (T, B, 4U), hs and cs (T + 1, B, U), tanh_c (T, B, U)."""
-    (T, B, I), n, rows = xt.shape, hs.shape[2], end - begin
-    columns = padded(hs, 4 * n)
-    z = np.empty(rows * columns, hs.dtype)
+    (T, B, I), n = xt.shape, hs.shape[2]
+    z = np.empty((end - begin, padded(hs, 4 * n)), hs.dtype)
+    bias = filled_up(b, z.shape[1])
     for t in range(T):
         at = t * B + begin
-        multiply_step(z, columns, xt, at * I, I, W, rows, I, True)
-        multiply_step(z, columns, hs, at * n, n, U, rows, n, False)
-        for r in range(rows):
-            m = begin + r
+        fill_rows(z, bias)
+        multiply_step(z, xt, at * I, I, W, I)
+        multiply_step(z, hs, at * n, n, U, n)
+        for m in range(begin, end):
+            gate, row = gates[t, m], z[m - begin]
             if mask.size and not mask[m, t]:
                 hs[t + 1, m], cs[t + 1, m] = hs[t, m], cs[t, m]
-                tanh_c[t, m] = 0  # whatever: the step has no gradient, but what is kept must be numbers
-                gates[t, m] = 0
+                gate[:] = 0  # whatever: the step has no gradient, but what is kept must be numbers
+                tanh_c[t, m] = 0
                 continue
-            row = z[r * columns : (r + 1) * columns]
-            cell_forward(row[:n], row[n:], row[2 * n :], row[3 * n :], b, gates[t, m], cs[t, m], cs[t + 1, m], tanh_c[t, m], hs[t + 1, m])
+            cell_forward(
+                row[:n], row[n:], row[2 * n :], row[3 * n :], gate[:n], gate[n:], gate[2 * n :], gate[3 * n :],
+                cs[t, m], cs[t + 1, m], tanh_c[t, m], hs[t + 1, m],
+            )  # fmt: skip
 
 
 @jit_apart
-def cell_forward(zi: Any, zf: Any, zg: Any, zo: Any, b: Any, gates: Any, c0: Any, c: Any, tanh_c: Any, h: Any) -> None:
+def cell_forward(zi: Any, zf: Any, zg: Any, zo: Any, is_: Any, fs: Any, gs: Any, os: Any, c0: Any, c: Any, tanh_c: Any, h: Any) -> None:
     """One row: the gates from their sums, c = f c0 + i g, h = o tanh(c)."""
-    n = h.size
-    for j in range(n):
-        i, f = sigmoid(zi[j] + b[j]), sigmoid(zf[j] + b[n + j])
-        g, o = tanh(zg[j] + b[2 * n + j]), sigmoid(zo[j] + b[3 * n + j])
-        gates[j], gates[n + j], gates[2 * n + j], gates[3 * n + j] = i, f, g, o
+    for j in range(h.size):
+        i, f, g, o = sigmoid(zi[j]), sigmoid(zf[j]), tanh(zg[j]), sigmoid(zo[j])
+        is_[j], fs[j], gs[j], os[j] = i, f, g, o
         c[j] = f * c0[j] + i * g
         tanh_c[j] = tanh(c[j])
         h[j] = o * tanh_c[j]
@@ -56,54 +57,65 @@ def backward(
     dc: Any,
     dy: Any,
     mask: Any,
+    xt: Any,
     gates: Any,
+    hs: Any,
     cs: Any,
     tanh_c: Any,
-    U: Any,
     W: Any,
-    dz: Any,
-    db: Any,
-    dx: Any,
+    U: Any,
     truncate: int,
+    dx: Any,
+    dW: Any,
+    dU: Any,
+    db: Any,
     begin: int,
     end: int,
 ) -> None:
-    """dh and dc (B, U), of the last states, become those of the first; dy (B, T, U) or of size 0; U^T and W^T packed
+    """dh and dc (B, U), of the last states, become those of the first; dy (B, T, U) or of size 0; W^T and U^T packed
 
-    -> dz (T, B, 4U), db (4U,) += its sum over steps and rows, dx (B, T, I) or of size 0.
+    -> dx (B, T, I) or of size 0; dW (I, 4U), dU (U, 4U), db (4U,) += the rows' parts.
     """
-    T, B, n = tanh_c.shape
-    rows, columns, inputs = end - begin, padded(dh, n), padded(dh, dx.shape[2])
-    passed = np.zeros(rows * columns, dh.dtype)  # dh, with its rows filled up
-    dxt = np.empty(rows * inputs, dh.dtype)
+    (T, _, I), n, rows = xt.shape, hs.shape[2], end - begin
+    passed = np.zeros((rows, padded(dh, n)), dh.dtype)  # dh, with its rows filled up
+    dxt = np.empty((rows, padded(dh, dx.shape[2])), dh.dtype)
+    most, kept = steps_kept(rows) * rows, 0
+    dz, x, h = np.empty((most, 4 * n), dh.dtype), np.empty((most, I), dh.dtype), np.empty((most, n), dh.dtype)
     for r in range(rows):
-        passed[r * columns : r * columns + n] = dh[begin + r]
+        take_row(passed[r, :n], dh[begin + r])
     for t in range(T - 1, -1, -1):
         for r in range(rows):
-            m = begin + r
-            row = passed[r * columns : r * columns + n]
+            m, slope, row = begin + r, dz[kept + r], passed[r, :n]
+            take_row(x[kept + r], xt[t, m])
+            take_row(h[kept + r], hs[t, m])
             if dy.size:
                 add_row(row, dy[m, t])
             if mask.size and not mask[m, t]:  # the state passes, and so does its gradient
-                dz[t, m] = 0
+                slope[:] = 0
                 continue
-            gate, slope = gates[t, m], dz[t, m]
+            gate = gates[t, m]
             cell_backward(
                 row, dc[m], gate[:n], gate[n:], gate[2 * n :], gate[3 * n :], cs[t, m], tanh_c[t, m],
                 slope[:n], slope[n:], slope[2 * n :], slope[3 * n :],
             )  # fmt: skip
             add_row(db, slope)
             row[:] = 0
-        at = (t * B + begin) * 4 * n
-        multiply_step(passed, columns, dz, at, 4 * n, U, rows, 4 * n, False)
+        multiply_step(passed, dz, kept * 4 * n, 4 * n, U, 4 * n)
         if dx.size:
-            multiply_step(dxt, inputs, dz, at, 4 * n, W, rows, 4 * n, True)
-            store_step(dx, t, begin, dxt, inputs, rows)
+            dxt[:] = 0
+            multiply_step(dxt, dz, kept * 4 * n, 4 * n, W, 4 * n)
+            for r in range(rows):
+                take_row(dx[begin + r, t], dxt[r])
         if truncate and t and t % truncate == 0:
             passed[:] = 0
             dc[begin:end] = 0
+        kept += rows
+        if kept == most or t == 0:
+            add_products(dW, x, dz, kept)
+            add_products(dU, h, dz, kept)
+            kept = 0
     for r in range(rows):
-        dh[begin + r] = passed[r * columns : r * columns + n]
+        take_row(dh[begin + r], passed[r])
 
 
 @jit_apart

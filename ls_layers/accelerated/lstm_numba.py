@@ -9,8 +9,9 @@ import numpy as np
 from ls_core.types import Array
 
 from ..lstm import lstm_backward, lstm_forward
+from .blocks import plain
 from .recurrent_numpy import Parts, lstm_backward_rows, lstm_forward_rows
-from .recurrent_rows import fits, or_nothing, or_zeros, plain, run_rows, run_rows_back, weight_gradients
+from .recurrent_rows import fits, or_nothing, or_zeros, run_rows, run_rows_back
 
 
 @lstm_forward.override("numba")
@@ -52,18 +53,18 @@ def lstm_backward_compiled(
     from .lstm_compiled import backward
     from .recurrent_compiled import packed
 
-    (T, B, I), n = xt.shape, U.shape[0]
+    (T, B, I), dtype = xt.shape, xt.dtype
     dh, dc = np.array(dhT), np.array(dcT)
-    dy = or_nothing(None if dhs is None else dhs.transpose(1, 0, 2), 3, xt.dtype)
+    dy = or_nothing(None if dhs is None else dhs.transpose(1, 0, 2), 3, dtype)
     kept = or_nothing(mask, 2, bool)
-    dz = np.empty((T, B, 4 * n), xt.dtype)
-    dx = np.empty((B, T, I) if input_gradient else (0, 0, 0), xt.dtype)
-    weights = packed(plain(U), True), packed(plain(W), True)
-    dW, dU, db = np.empty((I, 4 * n), xt.dtype), np.empty((n, 4 * n), xt.dtype), np.empty(4 * n, xt.dtype)
-    run_rows_back(
-        B, db, lambda part, begin, end: backward(dh, dc, dy, kept, gates, cs, tanh_c, *weights, dz, part, dx, truncate or 0, begin, end)
-    )
-    weight_gradients((dW, xt, dz), (dU, hs[:-1], dz))
+    weights = packed(plain(W), True), packed(plain(U), True)
+    dx = np.empty((B, T, I) if input_gradient else (0, 0, 0), dtype)
+    bias = np.empty(U.shape[1], dtype)
+
+    def loop(dW: Array, dU: Array, db: Array, begin: int, end: int) -> None:
+        backward(dh, dc, dy, kept, xt, gates, hs, cs, tanh_c, *weights, truncate or 0, dx, dW, dU, db, begin, end)
+
+    dW, dU, db = run_rows_back(B, (W, U, bias), loop)
     return dx if input_gradient else None, dh, dc, dW, dU, db if has_bias else None
 
 

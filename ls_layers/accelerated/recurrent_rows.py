@@ -51,25 +51,16 @@ def run_rows(x: Array, loop: Callable[[Array, int, int], Any]) -> Array:
     return xt
 
 
-def run_rows_back(rows: int, db: Array, loop: Callable[[Array, int, int], Any]) -> None:
-    """``loop(db_part, begin, end)`` for the rows of each thread; db becomes the sum of the parts."""
+def run_rows_back(rows: int, like: tuple[Array, ...], loop: Callable[..., Any]) -> list[Array]:
+    """``loop(*sums, begin, end)`` for the rows of each thread; ``sums`` begin as zeros ``like`` the arrays given. Returns their totals."""
     blocks = split(rows, ROWS)
-    parts = {begin: np.zeros_like(db) for begin, _ in blocks}
-    run_blocks(lambda begin, end: loop(parts[begin], begin, end), blocks)
-    db[...] = sum(parts[begin] for begin, _ in blocks)
+    parts = {begin: [np.zeros(each.shape, each.dtype) for each in like] for begin, _ in blocks}
+    run_blocks(lambda begin, end: loop(*parts[begin], begin, end), blocks)
+    totals, *others = (parts[begin] for begin, _ in blocks)
+    for sums in others:
+        for total, each in zip(totals, sums, strict=True):
+            total += each
+    return totals
 
 
-def weight_gradients(*triples: tuple[Array, Array, Array]) -> None:
-    """For each (dW, a, dz): dW (K, N) = a^T dz, where a (T, B, K) and dz (T, B, N); each thread some columns of each."""
-    from .products import product
-
-    flat = [(dW, a.reshape(-1, a.shape[2]), dz.reshape(-1, dz.shape[2])) for dW, a, dz in triples]
-
-    def part(left: int, right: int) -> None:
-        for dW, a, dz in flat:
-            product(dW, a, True, dz, False, 0, a.shape[1], left, right, 0, a.shape[0], False)
-
-    run_blocks(part, split(triples[0][0].shape[1], 64))
-
-
-__all__ = ["fits", "or_nothing", "or_zeros", "plain", "run_rows", "run_rows_back", "weight_gradients"]
+__all__ = ["fits", "or_nothing", "or_zeros", "run_rows", "run_rows_back"]

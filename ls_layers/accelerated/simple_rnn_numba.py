@@ -9,8 +9,9 @@ import numpy as np
 from ls_core.types import Array
 
 from ..simple_rnn import simple_rnn_backward, simple_rnn_forward
+from .blocks import plain
 from .recurrent_numpy import Parts, simple_rnn_backward_rows, simple_rnn_forward_rows
-from .recurrent_rows import fits, or_nothing, or_zeros, plain, run_rows, run_rows_back, weight_gradients
+from .recurrent_rows import fits, or_nothing, or_zeros, run_rows, run_rows_back
 
 
 @simple_rnn_forward.override("numba")
@@ -47,16 +48,18 @@ def simple_rnn_backward_compiled(
     from .recurrent_compiled import packed
     from .simple_rnn_compiled import backward
 
-    (T, B, I), n = xt.shape, U.shape[0]
+    (T, B, I), dtype = xt.shape, xt.dtype
     dh = np.array(dhT)
-    dy = or_nothing(None if dhs is None else dhs.transpose(1, 0, 2), 3, xt.dtype)
+    dy = or_nothing(None if dhs is None else dhs.transpose(1, 0, 2), 3, dtype)
     kept = or_nothing(mask, 2, bool)
-    da = np.empty((T, B, n), xt.dtype)
-    dx = np.empty((B, T, I) if input_gradient else (0, 0, 0), xt.dtype)
-    weights = packed(plain(U), True), packed(plain(W), True)
-    dW, dU, db = np.empty((I, n), xt.dtype), np.empty((n, n), xt.dtype), np.empty(n, xt.dtype)
-    run_rows_back(B, db, lambda part, begin, end: backward(dh, dy, kept, hs, *weights, da, part, dx, truncate or 0, begin, end))
-    weight_gradients((dW, xt, da), (dU, hs[:-1], da))
+    weights = packed(plain(W), True), packed(plain(U), True)
+    dx = np.empty((B, T, I) if input_gradient else (0, 0, 0), dtype)
+    bias = np.empty(U.shape[1], dtype)
+
+    def loop(dW: Array, dU: Array, db: Array, begin: int, end: int) -> None:
+        backward(dh, dy, kept, xt, hs, *weights, truncate or 0, dx, dW, dU, db, begin, end)
+
+    dW, dU, db = run_rows_back(B, (W, U, bias), loop)
     return dx if input_gradient else None, dh, dW, dU, db if has_bias else None
 
 
