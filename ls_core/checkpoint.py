@@ -152,7 +152,7 @@ def write_tensors(path: Any, tensors: dict[str, np.ndarray], header: dict[str, A
     path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"the folder {path.parent} does not exist; make it first (mkdir -p {path.parent}). Nothing was written.")
-    tensors = {name: np.asarray(value, order="C") for name, value in tensors.items()}
+    tensors = {name: np.asarray(tensors[name], order="C") for name in sorted(tensors)}
     header = {**header, "checksums": {name: sum_of(value) for name, value in tensors.items()}}
     metadata = {"ls": json.dumps(header, allow_nan=False)}
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)

@@ -138,7 +138,8 @@ def write_tensor_file(file: BinaryIO, tensors: dict[str, np.ndarray], metadata: 
     """
     codes = {dtype: code for code, dtype in DTYPES.items()}
     header: dict[str, Any] = {"__metadata__": metadata}
-    order = sorted(tensors, key=lambda name: -tensors[name].dtype.itemsize)  # so that every array begins at a multiple of its item
+    # the widest items first, so that every array begins at a multiple of its item; then by name: equal tensors make equal files
+    order = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
     end = 0
     for name in order:
         array = tensors[name]

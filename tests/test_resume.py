@@ -154,6 +154,21 @@ def test_any_step_of_an_epoch(crash: int, tmp_path: Path) -> None:
     compare(tmp_path, small, rows(), crash, batch_size=8, validation_split=0.2)
 
 
+def test_a_run_that_ended_after_its_last_step_writes_the_same_file(tmp_path: Path) -> None:
+    """Nothing is left to be trained: the optimiser's state comes from the checkpoint alone."""
+
+    def run(name: str, *more: Callback) -> bytes:
+        ls_core.set_seed(7)
+        model = small(Adam(0.02, use_ema=True, gradient_accumulation_steps=2))
+        model.fit(*rows(), epochs=2, batch_size=10, callbacks=more, verbose=0)
+        model.save(tmp_path / name)
+        return (tmp_path / name).read_bytes()
+
+    with pytest.raises(Crash):
+        run("none", BackupAndRestore(tmp_path / "run.ckpt", save_freq=1), CrashAt(10))
+    assert run("resumed", BackupAndRestore(tmp_path / "run.ckpt", save_freq=1)) == run("whole")
+
+
 @pytest.mark.parametrize("freq", [3, "epoch"])
 def test_steps_behind_the_checkpoint_are_made_again(freq: Any, tmp_path: Path) -> None:
     compare(tmp_path, small, rows(), 10, freq, batch_size=8, validation_data=rows(20), validation_freq=2)
