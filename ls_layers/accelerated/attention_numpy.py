@@ -6,6 +6,7 @@ B batch, H heads of the queries, G of keys and values, T queries, S keys, D and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,7 +28,7 @@ from ..attention_core import (
 CACHE = 512 * 1024  # bytes of a block's scores
 LEAST = 32  # queries of a block
 QUERIES = 64  # at most, under a causal mask
-SMALL = 1 << 15  # so few scores are left to the reference
+SMALL = 1 << 15  # scores of an example; so few are left to the reference, which takes all examples together
 
 
 class Kept(tuple[Any, ...]):
@@ -40,7 +41,7 @@ class Kept(tuple[Any, ...]):
 def attention_forward_blocks(
     q: Array, k: Array, v: Array, bias: Array, scale: float, causal: bool, keep: Array, return_scores: bool
 ) -> tuple[Array, Array, Any]:
-    if not (q.ndim == k.ndim == v.ndim == 4 and q.dtype == k.dtype == v.dtype) or q.size // q.shape[3] * k.shape[2] < SMALL:
+    if not (q.ndim == k.ndim == v.ndim == 4 and q.dtype == k.dtype == v.dtype) or math.prod(q.shape[1:3]) * k.shape[2] < SMALL:
         return scaled_dot_product_attention_forward.reference(q, k, v, bias, scale, causal, keep, return_scores)
     (B, H, T, _), (_, G, S, V) = q.shape, v.shape
     p = np.empty((B, H, T, S), q.dtype)

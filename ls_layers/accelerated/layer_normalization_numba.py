@@ -15,6 +15,7 @@ from ls_core.types import Array
 
 from ..layer_normalization import layer_normalization_backward, layer_normalization_forward
 from ..rms_normalization import rms_normalization_backward, rms_normalization_forward
+from .blocks import plain
 
 LEAST = 1 << 14  # numbers that a thread must have to be worth it
 
@@ -22,7 +23,7 @@ LEAST = 1 << 14  # numbers that a thread must have to be worth it
 @layer_normalization_forward.override("numba")
 def layer_forward_compiled(x: Array, gamma: Array, beta: Array, epsilon: float) -> tuple[Array, tuple[Array, Array]]:
     if not _fits(x, gamma, beta):
-        return _plain(layer_normalization_forward, x, gamma, beta, epsilon)
+        return _otherwise(layer_normalization_forward, x, gamma, beta, epsilon)
     from .layer_normalization_compiled import layer_forward
 
     rows = _rows(x)
@@ -36,7 +37,7 @@ def layer_forward_compiled(x: Array, gamma: Array, beta: Array, epsilon: float) 
 def layer_backward_compiled(dy: Array, gamma: Array, saved: tuple[Array, Array]) -> tuple[Array, Array, Array]:
     xhat, inverse = saved
     if not _fits(dy, gamma, xhat):
-        return _plain(layer_normalization_backward, dy, gamma, saved)
+        return _otherwise(layer_normalization_backward, dy, gamma, saved)
     from .layer_normalization_compiled import layer_backward
 
     rows, kept, factors = _rows(dy), _rows(xhat), inverse.reshape(-1)  # (R, N), (R, N), (R,)
@@ -55,7 +56,7 @@ def layer_backward_compiled(dy: Array, gamma: Array, saved: tuple[Array, Array])
 @rms_normalization_forward.override("numba")
 def rms_forward_compiled(x: Array, scale: Array, epsilon: float) -> tuple[Array, tuple[Array, Array]]:
     if not _fits(x, scale):
-        return _plain(rms_normalization_forward, x, scale, epsilon)
+        return _otherwise(rms_normalization_forward, x, scale, epsilon)
     from .layer_normalization_compiled import rms_forward
 
     rows = _rows(x)
@@ -68,7 +69,7 @@ def rms_forward_compiled(x: Array, scale: Array, epsilon: float) -> tuple[Array,
 def rms_backward_compiled(dy: Array, scale: Array, saved: tuple[Array, Array]) -> tuple[Array, Array]:
     xhat, inverse = saved
     if not _fits(dy, scale, xhat):
-        return _plain(rms_normalization_backward, dy, scale, saved)
+        return _otherwise(rms_normalization_backward, dy, scale, saved)
     from .layer_normalization_compiled import rms_backward
 
     rows, kept, factors = _rows(dy), _rows(xhat), inverse.reshape(-1)  # (R, N), (R, N), (R,)
@@ -87,14 +88,15 @@ def _fits(x: Array, *others: Array) -> bool:
 
 
 def _rows(x: Array) -> Array:
-    return np.ascontiguousarray(x).reshape(-1, x.shape[-1])
+    return plain(x).reshape(-1, x.shape[-1])
 
 
 def _parts(rows: Array) -> list[tuple[int, int]]:
     return split(rows.shape[0], LEAST // rows.shape[1])
 
 
-def _plain(kernel: Kernel, *arguments: Any) -> Any:
+def _otherwise(kernel: Kernel, *arguments: Any) -> Any:
+    """What NumPy arrays get where compiled code does not fit."""
     return kernel.overrides.get("numpy", kernel.reference)(*arguments)
 
 
