@@ -17,6 +17,8 @@ EXTRAS = {
     "cuda12, cuda13": ("cupy",),
     "plots": ("matplotlib",),
     "fast": ("numba",),
+    "tensorboardx": ("tensorboardX",),
+    "wandb": ("wandb",),
     "tune": ("optuna",),
     "sklearn": ("sklearn",),
     "test": ("pytest", "hypothesis", "xdist"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import math
@@ -19,6 +20,7 @@ import pytest
 import ls_core
 from ls_core import NonFiniteError, Sequential, load_model
 from ls_core.callbacks import (
+    BackupAndRestore,
     Callback,
     CSVLogger,
     EarlyStopping,
@@ -42,6 +44,8 @@ from ls_core.callbacks.event_file import crc32c, masked_crc
 from ls_layers import BatchNormalization, Dense, Dropout, Embedding, GlobalAveragePooling1D
 from ls_optim import SGD, Adam
 from ls_optim.schedules import PolynomialDecay
+
+from . import fake_wandb
 
 
 def blobs(rows: int = 48, spread: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
@@ -676,6 +680,77 @@ def test_tensorboard_files(tmp_path: Path) -> None:
     assert (counts == np.histogram(kernel, np.concatenate([[kernel.min()], limits]))[0]).all()
 
 
+def messages(folder: Path) -> list[Any]:
+    """The events of the only file in a folder, read with the message definitions of tensorboardX."""
+    from tensorboardX.proto.event_pb2 import Event
+
+    (path,) = folder.iterdir()
+    return [Event.FromString(data) for data in records(path)]
+
+
+def test_tensorboard_files_have_the_messages_of_their_definition(tmp_path: Path) -> None:
+    model = small()
+    history = fit(model, TensorBoard(tmp_path, histogram_freq=1, update_freq=1))
+    first, *events = messages(tmp_path / "train")
+    assert first.file_version == "brain.Event:2"
+    values = [(event.step, value) for event in events for value in event.summary.value]
+    assert [value.simple_value for _, value in values if value.tag == "epoch_loss"] == pytest.approx(history.history["loss"], rel=1e-6)
+    assert [step for step, value in values if value.tag == "batch_accuracy"] == list(range(1, 10))
+    kernel = model.get_weights()[0].astype(np.float64)
+    (last,) = (value.histo for step, value in values if step == 2 and value.tag == "sequential/dense/kernel/histogram")
+    assert (last.num, last.min, last.max, last.sum) == pytest.approx((kernel.size, kernel.min(), kernel.max(), kernel.sum()))
+    assert sum(last.bucket) == kernel.size
+    assert all(event.wall_time > 1.6e9 for event in events)
+
+
+def test_tensorboard_writes_into_a_writer_of_ones_own(tmp_path: Path) -> None:
+    from tensorboardX import SummaryWriter
+
+    model = small()
+    with SummaryWriter(str(tmp_path / "mine")) as writer:
+        writer.add_text("note", "before the run")
+        board = TensorBoard(tmp_path / "unused", histogram_freq=2, update_freq=4, writer=writer)
+        history = fit(model, board, validation_data=blobs(12))
+        writer.add_scalar("after", 1.0, 0)  # it is still open
+    assert not (tmp_path / "unused").exists()
+    found: dict[str, list[tuple[int, Any]]] = {}
+    for event in messages(tmp_path / "mine"):
+        for value in event.summary.value:
+            found.setdefault(value.tag, []).append((event.step, value))
+    for tag, wanted in (("train/epoch_loss", history.history["loss"]), ("validation/epoch_loss", history.history["val_loss"])):
+        assert [step for step, _ in found[tag]] == [0, 1, 2]
+        np.testing.assert_allclose([value.simple_value for _, value in found[tag]], wanted, rtol=1e-6)
+    assert [step for step, _ in found["train/batch_loss"]] == [4, 8]
+    assert [step for step, _ in found["validation/evaluation_loss_vs_iterations"]] == [3, 6, 9]
+    kernel = model.get_weights()[0].astype(np.float64)
+    step, last = found["train/sequential/dense/kernel/histogram"][-1]
+    assert (step, last.histo.num, last.histo.sum) == (2, kernel.size, pytest.approx(kernel.sum()))
+    assert {"after", "note/text_summary"} <= set(found)
+    with pytest.raises(TypeError, match=r"SummaryWriter, not 'logs'.*ls-engine\[tensorboardx\]"):
+        TensorBoard(writer="logs")
+
+
+def test_a_run_with_a_writer_is_resumed(tmp_path: Path) -> None:
+    from tensorboardX import SummaryWriter
+
+    class Crash(Callback):
+        place = 4
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            if epoch == 1:
+                raise KeyError
+
+    backup = tmp_path / "run.ckpt"
+    for name, crash in (("first", [Crash()]), ("second", [])):
+        ls_core.set_seed(0)
+        with SummaryWriter(str(tmp_path / name)) as writer:
+            callbacks = [TensorBoard(writer=writer, update_freq=1), BackupAndRestore(backup, save_freq=2), *crash]
+            with pytest.raises(KeyError) if crash else contextlib.nullcontext():
+                fit(small(), *callbacks)
+    steps = [event.step for event in messages(tmp_path / "second") for value in event.summary.value if value.tag == "train/batch_loss"]
+    assert steps == [7, 8, 9]  # the last checkpoint is that of the sixth
+
+
 def test_tensorboard_refuses_what_it_does_not_write() -> None:
     for option in ({"write_images": True}, {"embeddings_freq": 1}, {"profile_batch": 2}):
         with pytest.raises(ValueError, match=next(iter(option))):
@@ -697,32 +772,30 @@ def test_wandb_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
         fit(small(), WandbCallback())
 
 
-def test_wandb_gets_config_and_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Run:
-        def __init__(self, **settings: Any) -> None:
-            self.settings, self.rows, self.finished = settings, [], False
-
-        def log(self, row: dict[str, Any]) -> None:
-            self.rows.append(row)
-
-        def finish(self) -> None:
-            self.finished = True
-
-    runs: list[Run] = []
-    module: Any = types.ModuleType("wandb")
-    module.run = None
-    module.init = lambda **settings: runs.append(Run(**settings)) or runs[-1]
+def test_wandb_gets_config_and_numbers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    module = fake_wandb.make_module()
     monkeypatch.setitem(sys.modules, "wandb", module)
-    history = fit(small(), WandbCallback("project", config={"mine": 1}, mode="offline", freq=4), epochs=2)
-    (run,) = runs
+    callback = WandbCallback("project", "name", config={"mine": 1}, mode="offline", dir=tmp_path, freq=4, tags=["a"], notes="text")
+    history = fit(small(), callback, epochs=2)
+    (run,) = module.runs
     assert run.finished
-    assert run.settings["mode"] == "offline"
-    assert run.settings["config"]["optimizer"] == "Adam"
-    assert run.settings["config"]["mine"] == 1
+    config = run.settings.pop("config")
+    assert run.settings == {"project": "project", "name": "name", "mode": "offline", "dir": tmp_path, "tags": ["a"], "notes": "text"}
+    assert config["optimizer"] == "Adam"
+    assert config["learning_rate"] == 0.01
+    assert config["epochs"] == 2
+    assert config["mine"] == 1
     assert [row["loss"] for row in run.rows if "epoch" in row] == history.history["loss"]
     assert [set(row) for row in run.rows if "epoch" not in row] == [{"batch/loss", "batch/accuracy"}]
-    module.run = Run()
+    with pytest.raises(TypeError, match="colour"):
+        fit(small(), WandbCallback("project", colour="red"))
+
+
+def test_wandb_leaves_a_run_open_that_was_begun_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = fake_wandb.make_module()
+    module.run = fake_wandb.init(project="outside")
+    monkeypatch.setitem(sys.modules, "wandb", module)
     fit(small(), WandbCallback(), epochs=1)
-    assert len(runs) == 1
+    assert module.runs == []
     assert not module.run.finished
     assert module.run.rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ls_cli.info import EXTRAS
 from ls_cli.main import main
 
 
@@ -106,6 +108,13 @@ def test_info_tells_versions_blas_and_extras(capsys: pytest.CaptureFixture[str])
     printed = capsys.readouterr().out
     for word in ("ls-engine", np.__version__, "BLAS", "CUDA device", "extra plots", "cores"):
         assert word in printed
+
+
+def test_info_knows_every_extra() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(Path(__file__).parents[1] / "setup.cfg")
+    told = {extra for names in EXTRAS for extra in names.split(", ")}
+    assert told == set(setup["options.extras_require"]) - {"dev"}
 
 
 def test_gradcheck_of_one_layer(capsys: pytest.CaptureFixture[str]) -> None:

@@ -127,7 +127,7 @@ class EventFile:
 
     >>> import tempfile
     >>> file = EventFile(tempfile.mkdtemp())
-    >>> file.write(0, [scalar_value('loss', 0.5)])
+    >>> file.scalars(0, {'loss': 0.5})
     >>> file.log.path.name.startswith('events.out.tfevents.')
     True
     """
@@ -138,8 +138,15 @@ class EventFile:
         number = sum(1 for path in folder.glob(f"{name}*")) if folder.is_dir() else 0
         self.log = LogFile(folder / (f"{name}.{number}" if number else name))
 
-    def write(self, step: int, values: list[bytes]) -> None:
-        """Add an event with these Values."""
+    def scalars(self, step: int, numbers: dict[str, float]) -> None:
+        """Add an event with these numbers, by tag."""
+        self._write(step, [scalar_value(tag, number) for tag, number in numbers.items()])
+
+    def histograms(self, step: int, arrays: dict[str, np.ndarray]) -> None:
+        """Add an event with the histograms of these arrays, by tag."""
+        self._write(step, [histogram_value(tag, array) for tag, array in arrays.items()])
+
+    def _write(self, step: int, values: list[bytes]) -> None:
         if self.log.is_empty():
             self.log.path.parent.mkdir(parents=True, exist_ok=True)
             self.log.write(record(double_field(1, time.time()) + bytes_field(3, b"brain.Event:2")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -140,6 +141,36 @@ def test_the_tensorboard_package_reads_resumed_files(tmp_path: Path) -> None:
     found.Reload()
     assert [event.step for event in found.Scalars("batch_loss")] == list(range(1, 13))
     assert [event.step for event in found.Scalars("epoch_loss")] == [0, 1, 2]
+
+
+def test_the_tensorboard_package_reads_what_a_writer_wrote(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboardX import SummaryWriter
+
+    with SummaryWriter(str(tmp_path)) as writer:
+        model, history = fit(TensorBoard(histogram_freq=1, update_freq=1, writer=writer))
+    found = EventAccumulator(str(tmp_path), size_guidance={"scalars": 0, "histograms": 0})
+    found.Reload()
+    for name, prefix in (("train", ""), ("validation", "val_")):
+        events = found.Scalars(f"{name}/epoch_loss")
+        np.testing.assert_allclose([event.value for event in events], history.history[prefix + "loss"], rtol=1e-6)
+    assert [event.step for event in found.Scalars("train/batch_loss")] == list(range(1, 13))
+    for parameter in model.parameters():
+        last = found.Histograms(f"train/{parameter.path}/histogram")[-1].histogram_value
+        assert last.num == parameter.value.size
+        np.testing.assert_allclose(last.sum, parameter.value.astype(np.float64).sum(), rtol=1e-9)
+
+
+def test_the_fake_of_weights_and_biases_has_its_signatures() -> None:
+    import wandb
+    from wandb.sdk.wandb_run import Run
+
+    from .. import fake_wandb
+
+    for fake, real in ((fake_wandb.Run.log, Run.log), (fake_wandb.Run.finish, Run.finish)):
+        assert list(inspect.signature(fake).parameters) == list(inspect.signature(real).parameters)
+    assert set(inspect.signature(fake_wandb.init).parameters) <= set(inspect.signature(wandb.init).parameters)
+    assert hasattr(wandb, "run")
 
 
 def test_weights_and_biases_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
