@@ -35,7 +35,6 @@ made: see protocol.py. ``saved`` is whatever backward needs, usually a tuple of 
 
 from __future__ import annotations
 
-import copy
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -50,6 +49,7 @@ from .protocol import Cache, PenalizedCache, collect_losses, leaves, with_protoc
 from .random import Stream, forget_streams, random_stream
 from .registry import Configurable, deserialize
 from .types import Array, Shape
+from .view import view_of
 
 # While a file is loaded: (path, shape, dtype) -> the stored array. Then nothing is drawn, and nothing is allocated unchecked.
 weight_source: Callable[[str, tuple[int, ...], str], np.ndarray] | None = None
@@ -181,14 +181,12 @@ class Layer(Configurable):
         """(this layer ending before its softmax or sigmoid, that activation), or None.
 
         The training loop joins a closing softmax with its cross-entropy on these logits. The view shares
-        every Parameter with the layer.
+        all else with the layer.
         """
         activation = getattr(self, "activation", None)
         if getattr(activation, "name", None) not in ("softmax", "sigmoid") or self.adds_loss:  # its penalty is on the output
             return None
-        view = copy.copy(self)
-        view.__dict__["activation"] = deserialize("activation", "linear")
-        return view, activation
+        return view_of(self, "activation", deserialize("activation", "linear")), activation
 
     # --- what a layer's author calls -------------------------------------------------------------
 

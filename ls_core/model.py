@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 from .errors import ShapeError
@@ -14,6 +13,7 @@ from .registry import deserialize, serialize
 from .sequential import axis_origin, find_layer, next_mask
 from .training import Trainer
 from .types import Array
+from .view import view_of
 
 
 class Model(Trainer, Layer):
@@ -218,9 +218,8 @@ class Model(Trainer, Layer):
         found = self._steps[makers[0]][0].without_closing_activation()
         if found is None:
             return None
-        view = copy.copy(self)
-        view.__dict__["_steps"] = [(found[0], *step[1:]) if i == makers[0] else step for i, step in enumerate(self._steps)]
-        return view, found[1]
+        steps = [(found[0], *step[1:]) if i == makers[0] else step for i, step in enumerate(self._steps)]
+        return view_of(self, "_steps", steps), found[1]
 
     # --- configuration: the layers, and who reads whose output ---------------------------------------
 

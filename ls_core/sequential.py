@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,6 +12,7 @@ from .random import count_name
 from .registry import deserialize, serialize
 from .training import Trainer
 from .types import Array
+from .view import view_of
 
 
 class Sequential(Trainer, Layer):
@@ -149,9 +149,7 @@ class Sequential(Trainer, Layer):
         found = self._layers[-1].without_closing_activation()
         if found is None:
             return None
-        view = copy.copy(self)
-        view.__dict__["_layers"] = [*self._layers[:-1], found[0]]
-        return view, found[1]
+        return view_of(self, "_layers", [*self._layers[:-1], found[0]]), found[1]
 
     def get_config(self) -> dict[str, Any]:
         config: dict[str, Any] = {"name": self.name, "layers": [serialize(layer) for layer in self._layers]}

@@ -11,7 +11,6 @@ from ls_core.protocol import leaves
 from ls_core.registry import deserialize, serialize
 from ls_core.types import Array
 
-from .recurrent_cell import build_inner
 from .rnn import RNN
 
 
@@ -87,8 +86,8 @@ class Bidirectional(Layer):
 
     def build(self, input_shape: Any) -> None:
         shape = input_shape[0] if isinstance(input_shape, list) else input_shape
-        build_inner(self, self.forward_layer, shape)
-        build_inner(self, self.backward_layer, shape)
+        self.forward_layer.ensure_built(shape)
+        self.backward_layer.ensure_built(shape)
         if self.initial_weights is not None:
             half = len(self.initial_weights) // 2
             self.forward_layer.set_weights(self.initial_weights[:half])

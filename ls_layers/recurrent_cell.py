@@ -54,13 +54,6 @@ def output_size(cell: Any) -> int:
     return state_sizes(cell)[0] if size is None else int(size)
 
 
-def build_inner(outer: Layer, inner: Layer, input_shape: Any) -> None:
-    """Build a layer inside ``outer`` with the float type that ``outer`` has."""
-    if inner._first_dtype is None:
-        object.__setattr__(inner, "_first_dtype", outer.dtype or outer._first_dtype)
-    inner.ensure_built(input_shape)
-
-
 class RecurrentCell(Layer):
     """The arguments, Parameters and dropout masks of the three cells; see ``SimpleRNNCell`` for the arguments.
 
@@ -173,7 +166,6 @@ def check_features(layer: Layer, x: Array, W: Array) -> None:
 
 __all__ = [
     "RecurrentCell",
-    "build_inner",
     "check_features",
     "gate_products_backward",
     "gate_products_forward",

@@ -25,7 +25,7 @@ from ls_core.parameter import Parameter
 from ls_core.protocol import leaves
 from ls_core.types import Array
 
-from .recurrent_cell import build_inner, output_size, state_sizes
+from .recurrent_cell import output_size, state_sizes
 from .stacked_rnn_cells import StackedRNNCells, as_cell
 
 
@@ -125,7 +125,7 @@ class RNN(Layer):
     def build(self, input_shape: Any) -> None:
         shape = input_shape[0] if isinstance(input_shape, list) else input_shape
         self._check_axes(shape)
-        build_inner(self, self.cell, (shape[0], *shape[2:]))
+        self.cell.ensure_built((shape[0], *shape[2:]))
 
     def output_shape(self, input_shape: Any) -> Any:
         shape = input_shape[0] if isinstance(input_shape, list) else input_shape

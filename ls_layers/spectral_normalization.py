@@ -14,7 +14,6 @@ from ls_core.layer import Layer
 from ls_core.parameter import Parameter
 from ls_core.types import Array
 
-from .recurrent_cell import build_inner
 from .wrapper import Wrapper, run_inside
 
 
@@ -90,7 +89,7 @@ class SpectralNormalization(Wrapper):
         return found
 
     def build(self, input_shape: Any) -> None:
-        build_inner(self, self.layer, input_shape)
+        self.layer.ensure_built(input_shape)
         self._weights.append(self.kernel)  # named by its own layer, but counted first, as in Keras
         shape = (1, self.kernel.shape[-1])
         self.vector_u = self.add_weight(shape, TruncatedNormal(stddev=0.02), dtype=self.kernel.dtype, name="vector_u", state=True)

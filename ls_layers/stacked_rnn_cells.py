@@ -9,7 +9,7 @@ from ls_core.layer import Layer
 from ls_core.registry import deserialize
 from ls_core.types import Array
 
-from .recurrent_cell import build_inner, output_size, state_sizes
+from .recurrent_cell import output_size, state_sizes
 
 
 class StackedRNNCells(Layer):
@@ -55,7 +55,7 @@ class StackedRNNCells(Layer):
     def build(self, input_shape: Any) -> None:
         shape = input_shape[0] if isinstance(input_shape, list) else input_shape  # the states may follow
         for cell in self.cells:
-            build_inner(self, cell, shape)
+            cell.ensure_built(shape)
             shape = (shape[0], output_size(cell))
 
     def output_shape(self, input_shape: Any) -> Any:

@@ -5,7 +5,6 @@ B batch, T time steps.
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 from ls_core.backend import get_xp
@@ -13,8 +12,8 @@ from ls_core.errors import ShapeError
 from ls_core.layer import Layer
 from ls_core.registry import deserialize
 from ls_core.types import Array
+from ls_core.view import view_of
 
-from .recurrent_cell import build_inner
 from .rnn import RNN
 
 
@@ -60,7 +59,7 @@ class TimeDistributed(Layer):
 
     def build(self, input_shape: Any) -> None:
         self._check_axes(len(input_shape))
-        build_inner(self, self.layer, (input_shape[0], *input_shape[2:]))
+        self.layer.ensure_built((input_shape[0], *input_shape[2:]))
 
     def output_shape(self, input_shape: Any) -> Any:
         self._check_axes(len(input_shape))
@@ -111,9 +110,7 @@ class TimeDistributed(Layer):
         found = self.layer.without_closing_activation()
         if found is None:
             return None
-        view = copy.copy(self)
-        view.__dict__["layer"] = found[0]
-        return view, found[1]
+        return view_of(self, "layer", found[0]), found[1]
 
 
 __all__ = ["TimeDistributed"]

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import ls_core
-from ls_core import NonFiniteError, Sequential, load_model
+from ls_core import Input, Model, NonFiniteError, Sequential, load_model
 from ls_core.callbacks import (
     BackupAndRestore,
     Callback,
@@ -347,6 +347,48 @@ def test_a_schedule_drives_a_dropout_rate_and_a_momentum() -> None:
     )
     np.testing.assert_allclose([rate for rate, _ in seen], [0.4, 0.3, 0.2, 0.1, 0.0, 0.0])
     np.testing.assert_allclose([m for _, m in seen], [0.5] * 3 + [0.6] * 3)
+
+
+class Tempered(Dense):
+    """A closing layer with a hyperparameter of its own."""
+
+    def __init__(self, units: int, temperature: float = 1.0, **options: Any) -> None:
+        super().__init__(units, **options)
+        self.temperature = temperature
+
+    def forward(self, x: Any, training: bool = False) -> Any:
+        seen.append(self.temperature)
+        return super().forward(x / self.temperature, training=training)
+
+    def backward(self, dy: Any, cache: Any, input_gradient: bool = True) -> Any:
+        dx = super().backward(dy, cache, input_gradient)
+        return None if dx is None else dx / self.temperature
+
+
+seen: list[float] = []
+
+
+@pytest.mark.parametrize("kind", ["sequential", "nested", "functional", "two outputs"])
+def test_a_schedule_drives_a_layer_whose_softmax_is_joined_with_the_loss(kind: str) -> None:
+    last = Tempered(3, activation="softmax", name="last")
+    target, y, model = "last.temperature", blobs()[1], None
+    if kind == "sequential":
+        model = Sequential([Dense(4, activation="tanh"), last])
+    elif kind == "nested":
+        model, target = Sequential([Dense(4), Sequential([last], name="head")]), "head/last.temperature"
+    else:
+        symbol = Input((4,))
+        out = last(symbol)
+        model = Model(symbol, out if kind == "functional" else [out, Dense(3, activation="softmax", name="other")(symbol)])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    model(blobs()[0])
+    seen.clear()
+    drive = HyperparameterScheduler(target, lambda step: 1.0 + step)
+    model.fit(blobs()[0], [y, y] if kind == "two outputs" else y, batch_size=16, epochs=1, shuffle=False, verbose=0, callbacks=[drive])
+    assert model._objective.outputs[0].joined is not None
+    assert seen[-3:] == [1.0, 2.0, 3.0]
+    assert last.temperature == 3.0
+    assert last.activation.name == "softmax"
 
 
 def test_a_schedule_drives_the_batch_size() -> None:
