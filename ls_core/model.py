@@ -162,8 +162,8 @@ class Model(Trainer, Layer):
             if layer.makes_mask or any(m is not None for m in known):
                 single = len(given) == 1
                 found = next_mask(layer, given[0] if single else given, known[0] if single else known, cache)
-                for slot, each in zip(outs, found if isinstance(found, (list, tuple)) else [found] * len(outs), strict=True):
-                    masks[slot] = each
+                for slot, each in zip(outs, found if isinstance(found, (list, tuple)) else [found], strict=False):
+                    masks[slot] = each  # as in Keras a single mask is that of the first output
         results = [values[s] for s in self._out_slots]
         out_masks = [masks[s] for s in self._out_slots]
         if isinstance(self._outputs_as, dict):

@@ -210,6 +210,34 @@ def test_a_masked_padding_changes_nothing() -> None:
     np.testing.assert_allclose(model.predict(ids), model.predict(padded), rtol=1e-5)
 
 
+class Twins(ls_core.Layer):
+    """As many outputs as inputs, whose masks it lets through; ``outputs`` of them."""
+
+    supports_masking = True
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.outputs = outputs
+
+    def output_shape(self, input_shape: Any) -> Any:
+        shape = input_shape[0] if isinstance(input_shape, list) else input_shape
+        return [shape] * self.outputs if self.outputs > 1 else shape
+
+    def forward(self, *x: Any, training: bool = False) -> Any:
+        return ((x[0],) * self.outputs if self.outputs > 1 else x[0]), None
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "masked"), [(1, 2, [True, False]), (2, 1, [True]), (2, 2, [True, True]), (2, 3, [True, True, False])]
+)
+def test_masks_go_to_the_outputs_in_order(inputs: int, outputs: int, masked: list[bool]) -> None:
+    ids = Input((4,), dtype="int32")
+    y = Twins(outputs)([Embedding(9, 3, mask_zero=True)(ids) for _ in range(inputs)])
+    model = Model(ids, y if outputs > 1 else [y])
+    _, cache = model.forward(np.array([[1, 2, 0, 0]]))
+    assert [mask is not None for mask in cache.mask] == masked
+
+
 # --- several inputs and outputs ------------------------------------------------------------------------
 
 

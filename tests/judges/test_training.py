@@ -148,3 +148,43 @@ def test_images_with_batch_normalisation(rng: np.random.Generator) -> None:
         model.compile(package.RMSprop(0.01), "categorical_crossentropy", metrics=["accuracy"])
     x, y = rng.normal(size=(16, 6, 6, 2)), np.eye(3)[rng.integers(0, 3, 16)]
     compare(ours, theirs, x, y, epochs=3, batch_size=8, validation_split=0.25)
+
+
+class Twins(keras.layers.Layer):
+    """Two outputs, and a mask that passes through."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.supports_masking = True
+
+    def call(self, x: Any) -> Any:
+        return x, 2 * x
+
+
+class OurTwins(ls_core.Layer):
+    supports_masking = True
+
+    def output_shape(self, input_shape: Any) -> Any:
+        return [input_shape, input_shape]
+
+    def forward(self, x: Any, training: bool = False) -> Any:
+        return (x, 2 * x), None
+
+    def backward(self, dy: Any, saved: Any) -> Any:
+        return sum(scale * each for scale, each in zip((1, 2), dy, strict=True) if each is not None)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_only_the_first_output_of_a_layer_has_its_mask(which: int, rng: np.random.Generator) -> None:
+    def build(layers: Any, Model: Any, Input: Any) -> Any:
+        x = Input((6,), dtype="int32")
+        h = layers.Embedding(20, 4, mask_zero=True)(x)
+        twins = (Twins if layers is keras.layers else OurTwins)()(h)
+        return Model(x, layers.GRU(5, return_sequences=True)(twins[which]))
+
+    ours, theirs = both(build)
+    ours.compile(ls_optim.SGD(0.1, lazy_rows=False), "mse")
+    theirs.compile(keras.optimizers.SGD(0.1), "mse")
+    ids = rng.integers(1, 20, (12, 6))
+    ids[::2, 4:] = 0
+    compare(ours, theirs, ids, rng.normal(size=(12, 6, 5)), epochs=3, batch_size=4)
