@@ -26,7 +26,7 @@ def view_of(layer: Layer, name: str, value: Any) -> Layer:
     >>> layer.activation.name, view.activation, view.units
     ('tanh', None, 4)
     """
-    kind = type(layer)
+    kind: Any = type(layer)
     view: Layer = object.__new__(kind if name in kind.__dict__.get("__slots__", ()) else _view_class(kind, name))
     object.__setattr__(view, "__dict__", layer.__dict__)
     object.__setattr__(view, name, value)
