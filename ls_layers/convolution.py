@@ -22,6 +22,7 @@ from ls_core.parameter import Parameter
 from ls_core.registry import deserialize
 from ls_core.types import Array
 
+from .activated import Product, ProductBackward, activated_backward, activated_forward
 from .windows import Ints, Pads, SpatialLayer, count_windows, gather, scatter
 
 
@@ -160,10 +161,21 @@ class ConvolutionBase(SpatialLayer):
         """(output lengths, padding) for inputs of these lengths."""
         return self.place_windows(lengths, self.kernel_size, self.strides, self.dilation_rate, self.padding)
 
-    def accumulate_bias(self, db: Array | None) -> None:
-        """Add the bias' gradient, where there is a bias."""
+    def activate(self, x: Array, product: Product) -> tuple[Array, Any]:
+        """y in the input's format, and what backward needs; ``product(x, b)`` is z, its channels last."""
+        if self.channels_first:  # some activations look along the last axis, whichever that is
+            return self.activation.forward(self.as_input(product(x, self.bias_value)))
+        return activated_forward(x, product, self.bias_value, self.activation)
+
+    def activate_backward(self, dy: Array, saved: Any, product_backward: ProductBackward) -> tuple[Array, Array]:
+        """dx and dW of ``product_backward(dz, whether there is a bias)``; the bias gets its gradient."""
+        if self.channels_first:
+            dx, dW, db = product_backward(self.channels_last(self.activation.backward(dy, saved)), self.use_bias)
+        else:
+            dx, dW, db = activated_backward(dy, saved, self.activation, product_backward, self.bias_value)
         if self.bias is not None:
             self.bias.accumulate(db)
+        return dx, dW
 
     @property
     def bias_value(self) -> Array | None:
@@ -228,17 +240,15 @@ class Convolution(ConvolutionBase):
         self.check_channels(channels, self.kernel.shape[-2] * self.groups)
         _, pads = self.windows(lengths)
         x = self.channels_last(x)
-        z = conv_forward(x, self.kernel.value, self.bias_value, self.strides, self.dilation_rate, pads, self.groups)
-        y, saved = self.activation.forward(self.as_input(z))
-        return y, (x, pads, saved)
+        W, geometry = self.kernel.value, (self.strides, self.dilation_rate, pads, self.groups)
+        y, saved = self.activate(x, lambda x, b: conv_forward(x, W, b, *geometry))
+        return y, (x, geometry, saved)
 
     def backward(self, dy: Array, saved: Any, input_gradient: bool = True) -> Any:
-        x, pads, activated = saved
-        dz = self.channels_last(self.activation.backward(dy, activated))
-        geometry = (self.strides, self.dilation_rate, pads, self.groups)
-        dx, dW, db = conv_backward(dz, x, self.kernel.value, self.use_bias, *geometry, input_gradient)
+        x, geometry, activated = saved
+        W = self.kernel.value
+        dx, dW = self.activate_backward(dy, activated, lambda dz, has_bias: conv_backward(dz, x, W, has_bias, *geometry, input_gradient))
         self.kernel.accumulate(dW)
-        self.accumulate_bias(db)
         return self.as_input(dx) if input_gradient else None
 
 

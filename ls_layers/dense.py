@@ -13,6 +13,8 @@ from ls_core.layer import Layer
 from ls_core.registry import deserialize
 from ls_core.types import Array
 
+from .activated import activated_backward, activated_forward
+
 
 @kernel
 def dense_forward(x: Array, W: Array, b: Array | None) -> tuple[Array, Array]:
@@ -117,14 +119,15 @@ class Dense(Layer):
                 "Feed it what it was built for, or make a new layer.",
                 -1,
             )
-        z, x = dense_forward(x, W, self.bias.value if self.bias is not None else None)
-        y, saved = self.activation.forward(z)
+        b = self.bias.value if self.bias is not None else None
+        y, saved = activated_forward(x, lambda x, b: dense_forward(x, W, b)[0], b, self.activation)
         return y, (x, saved)
 
     def backward(self, dy: Array, saved: Any, input_gradient: bool = True) -> Any:
         x, activated = saved
-        dz = self.activation.backward(dy, activated)
-        dx, dW, db = dense_backward(dz, x, self.kernel.value, self.bias is not None, input_gradient)
+        W, b = self.kernel.value, self.bias.value if self.bias is not None else None
+        product_backward = lambda dz, has_bias: dense_backward(dz, x, W, has_bias, input_gradient)  # noqa: E731
+        dx, dW, db = activated_backward(dy, activated, self.activation, product_backward, b)
         self.kernel.accumulate(dW)
         if self.bias is not None:
             self.bias.accumulate(db)

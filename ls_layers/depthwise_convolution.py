@@ -107,17 +107,17 @@ class DepthwiseConvolution(ConvolutionBase):
         self.check_channels(channels, self.kernel.shape[-2])
         _, pads = self.windows(lengths)
         x = self.channels_last(x)
-        z = depthwise_forward(x, self.kernel.value, self.bias_value, self.strides, self.dilation_rate, pads)
-        y, saved = self.activation.forward(self.as_input(z))
-        return y, (x, pads, saved)
+        W, geometry = self.kernel.value, (self.strides, self.dilation_rate, pads)
+        y, saved = self.activate(x, lambda x, b: depthwise_forward(x, W, b, *geometry))
+        return y, (x, geometry, saved)
 
     def backward(self, dy: Array, saved: Any, input_gradient: bool = True) -> Any:
-        x, pads, activated = saved
-        dz = self.channels_last(self.activation.backward(dy, activated))
-        geometry = (self.strides, self.dilation_rate, pads)
-        dx, dW, db = depthwise_backward(dz, x, self.kernel.value, self.use_bias, *geometry, input_gradient)
+        x, geometry, activated = saved
+        W = self.kernel.value
+        dx, dW = self.activate_backward(
+            dy, activated, lambda dz, has_bias: depthwise_backward(dz, x, W, has_bias, *geometry, input_gradient)
+        )
         self.kernel.accumulate(dW)
-        self.accumulate_bias(db)
         return self.as_input(dx) if input_gradient else None
 
 

@@ -17,6 +17,8 @@ from ls_core.layer import Layer
 from ls_core.registry import deserialize
 from ls_core.types import Array
 
+from .activated import activated_backward, activated_forward
+
 
 def contract(a: Array, A: str, b: Array, B: str, C: str) -> Array:
     """``einsum('A,B->C', a, b)`` as one (batched) matrix product; letters within A, B and C are different ones.
@@ -222,15 +224,14 @@ class EinsumDense(Layer):
                     axis,
                 )
         b = None if self.bias is None else self.bias.value
-        z = einsum_dense_forward(x, W, b, X, K, Y)
-        y, activated = self.activation.forward(z)
+        y, activated = activated_forward(x, lambda x, b: einsum_dense_forward(x, W, b, X, K, Y), b, self.activation)
         return y, (x, activated, (X, K, Y))
 
     def backward(self, dy: Array, saved: Any, input_gradient: bool = True) -> Any:
         x, activated, terms = saved
-        dz = self.activation.backward(dy, activated)
-        b = None if self.bias is None else self.bias.value
-        dx, dW, db = einsum_dense_backward(dz, x, self.kernel.value, b, *terms, input_gradient)
+        W, b = self.kernel.value, None if self.bias is None else self.bias.value
+        product_backward = lambda dz, has_bias: einsum_dense_backward(dz, x, W, b if has_bias else None, *terms, input_gradient)  # noqa: E731
+        dx, dW, db = activated_backward(dy, activated, self.activation, product_backward, b)
         self.kernel.accumulate(dW)
         if self.bias is not None:
             self.bias.accumulate(db)

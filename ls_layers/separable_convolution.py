@@ -68,20 +68,19 @@ class SeparableConvolution(ConvolutionBase):
         x = self.channels_last(x)
         # 1. each channel alone
         u = depthwise_forward(x, self.depthwise_kernel.value, None, self.strides, self.dilation_rate, pads)
-        # 2. across the channels
-        z = conv_forward(u, self.pointwise_kernel.value, self.bias_value, *self.pointwise_geometry)
-        # 3. the activation
-        y, saved = self.activation.forward(self.as_input(z))
+        # 2. across the channels, and the activation
+        W = self.pointwise_kernel.value
+        y, saved = self.activate(u, lambda u, b: conv_forward(u, W, b, *self.pointwise_geometry))
         return y, (x, u, pads, saved)
 
     def backward(self, dy: Array, saved: Any, input_gradient: bool = True) -> Any:
         x, u, pads, activated = saved
-        # 3. y = activation(z)
-        dz = self.channels_last(self.activation.backward(dy, activated))
-        # 2. z = conv_forward(u, pointwise_kernel, bias)
-        du, dW, db = conv_backward(dz, u, self.pointwise_kernel.value, self.use_bias, *self.pointwise_geometry, True)
+        # 2. y = activation(conv_forward(u, pointwise_kernel, bias))
+        W = self.pointwise_kernel.value
+        du, dW = self.activate_backward(
+            dy, activated, lambda dz, has_bias: conv_backward(dz, u, W, has_bias, *self.pointwise_geometry, True)
+        )
         self.pointwise_kernel.accumulate(dW)
-        self.accumulate_bias(db)
         # 1. u = depthwise_forward(x, depthwise_kernel)
         geometry = (self.strides, self.dilation_rate, pads)
         dx, dW, _ = depthwise_backward(du, x, self.depthwise_kernel.value, False, *geometry, input_gradient)

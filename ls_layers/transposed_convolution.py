@@ -110,17 +110,17 @@ class TransposedConvolution(ConvolutionBase):
         self.check_channels(channels, self.kernel.shape[-1])
         outputs, before = self.place_outputs(lengths)
         x = self.channels_last(x)
-        z = conv_transpose_forward(x, self.kernel.value, self.bias_value, self.strides, self.dilation_rate, before, outputs)
-        y, saved = self.activation.forward(self.as_input(z))
-        return y, (x, before, saved)
+        W, geometry = self.kernel.value, (self.strides, self.dilation_rate, before)
+        y, saved = self.activate(x, lambda x, b: conv_transpose_forward(x, W, b, *geometry, outputs))
+        return y, (x, geometry, saved)
 
     def backward(self, dy: Array, saved: Any, input_gradient: bool = True) -> Any:
-        x, before, activated = saved
-        dz = self.channels_last(self.activation.backward(dy, activated))
-        geometry = (self.strides, self.dilation_rate, before)
-        dx, dW, db = conv_transpose_backward(dz, x, self.kernel.value, self.use_bias, *geometry, input_gradient)
+        x, geometry, activated = saved
+        W = self.kernel.value
+        dx, dW = self.activate_backward(
+            dy, activated, lambda dz, has_bias: conv_transpose_backward(dz, x, W, has_bias, *geometry, input_gradient)
+        )
         self.kernel.accumulate(dW)
-        self.accumulate_bias(db)
         return self.as_input(dx) if input_gradient else None
 
 

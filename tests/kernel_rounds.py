@@ -20,6 +20,7 @@ from ls_core.losses.sparse_categorical_crossentropy import (
 from ls_core.parameter import RowGradient, put_rows, sum_rows, take_rows
 from ls_core.random import keep_scaled
 from ls_layers import activations
+from ls_layers.activated import activated_backward, activated_forward
 from ls_layers.attention_core import scaled_dot_product_attention_backward, scaled_dot_product_attention_forward
 from ls_layers.batch_normalization import (
     batch_normalization_backward,
@@ -108,12 +109,32 @@ def _activation(name: str, **named: float) -> None:
     ROUNDS[f"{name} {named or ''}".strip()] = (run, ALL)
 
 
+def _biased(name: str) -> None:
+    """A bias of one axis or two, and the function after it; the product only stands for one."""
+    both = getattr(activations, name)
+
+    def run(at: Place) -> list[Any]:
+        columns = (at.size(1, 3), at.size(1, 40)) if at.flip() else (at.size(1, 90),)
+        shape = (at.size(1, 200), *columns)
+        x, b = (at.put((at.rng.normal(size=part) * 60).round().astype(at.dtype) / 64) for part in (shape, columns))
+        y, saved = activated_forward(x, lambda x, b: x * 1 if b is None else x + b, b, both)
+
+        def product_backward(dz: Any, has_bias: bool) -> Any:
+            return dz, dz[0], dz.astype("float64").sum(axis=0).astype(dz.dtype) if has_bias else None
+
+        return [y, *activated_backward(at.normal(*shape), saved, both, product_backward, b)]
+
+    ROUNDS[f"bias and {name}"] = (run, ALL)
+
+
 _PLAIN = """
     celu elu exponential gelu gelu_tanh hard_shrink hard_sigmoid hard_silu hard_tanh leaky_relu log_sigmoid mish relu relu6 selu
     sigmoid silu soft_shrink softplus softsign sparse_plus sparse_sigmoid squareplus tanh tanh_shrink threshold
 """
 for _name in _PLAIN.split():
     _activation(_name)
+for _name in _PLAIN.split():
+    _biased(_name)
 _activation("elu", alpha=0.5)
 _activation("celu", alpha=2.0)
 _activation("leaky_relu", negative_slope=0.01)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from importlib.util import find_spec
 
+from . import activated_numpy as activated_numpy
 from . import attention_numpy as attention_numpy
 from . import batch_normalization_numpy as batch_normalization_numpy
 from . import convolution_numpy as convolution_numpy

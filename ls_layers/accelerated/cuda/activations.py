@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 from ls_core.backend import get_xp
@@ -16,6 +18,14 @@ SOURCE = Source(__file__, "activations.cu")
 FROM_Y = ["relu", "relu6", "leaky_relu", "elu", "selu", "celu", "exponential", "sigmoid", "tanh", "softplus", "log_sigmoid", "softsign"]
 FROM_Y += ["hard_sigmoid", "hard_tanh", "soft_shrink", "hard_shrink", "sparse_sigmoid"]
 FROM_X = ["silu", "gelu", "gelu_tanh", "mish", "hard_silu", "sparse_plus", "squareplus", "tanh_shrink", "threshold"]
+
+
+@functools.cache
+def parameters(function: Callable[..., Any]) -> tuple[float, float]:
+    """p and q for the kernels: the defaults of an activation function's own parameters, 0 where it has none."""
+    values = [p.default for p in inspect.signature(function).parameters.values() if p.default is not p.empty]
+    p, q, *_ = (*values, 0, 0)
+    return float(p), float(q)
 
 
 def _cover(name: str, keeps_x: bool) -> None:
