@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from .backend import as_float
 from .registry import register
 from .types import Array
 
@@ -24,6 +25,8 @@ class ActivationFunction:
         Further names.
     output_shape : callable, optional
         ``output_shape(input_shape)``; default: the same shape.
+    keeps_integers : bool
+        Called on integers, it gives integers of that type, as Keras' does. Default: floats, of the type ``floatx()``.
 
     Examples
     --------
@@ -34,7 +37,7 @@ class ActivationFunction:
     (array([9.]), array([6.]))
     """
 
-    __slots__ = ("name", "forward", "backward", "output_shape")
+    __slots__ = ("name", "forward", "backward", "output_shape", "keeps_integers")
 
     def __init__(
         self,
@@ -43,16 +46,22 @@ class ActivationFunction:
         backward: Callable[..., Array],
         aliases: tuple[str, ...] = (),
         output_shape: Callable[[Any], Any] | None = None,
+        keeps_integers: bool = False,
     ) -> None:
         self.name = name
         self.forward = forward
         self.backward = backward
         self.output_shape = output_shape or _same_shape
+        self.keeps_integers = keeps_integers
         register("activation", name, self, aliases)
 
     def __call__(self, x: Array, **parameters: Any) -> Array:
         """y alone; ``parameters`` are the function's own: ``leaky_relu(x, negative_slope=0.1)``."""
-        return self.forward(x, **parameters)[0]
+        if x.dtype.kind in "fc":
+            return self.forward(x, **parameters)[0]
+        if self.keeps_integers:  # a float64 holds them exactly up to 2^53
+            return self.forward(x.astype("float64"), **parameters)[0].astype(x.dtype)
+        return self.forward(as_float(x), **parameters)[0]
 
     def __repr__(self) -> str:
         return f"<activation {self.name}>"

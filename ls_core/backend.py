@@ -309,5 +309,10 @@ def floatx_scope(dtype: str) -> Iterator[None]:
         set_floatx(previous)
 
 
+def as_float(x: Array) -> Array:
+    """``x`` itself where it holds floats (or complex numbers), else as ``floatx()``."""
+    return x if x.dtype.kind in "fc" else x.astype(_floatx)
+
+
 if os.environ.get("LS_BACKEND"):
     use_backend(os.environ["LS_BACKEND"])

@@ -8,6 +8,8 @@ from ls_core.layer import Layer
 from ls_core.registry import deserialize
 from ls_core.types import Array
 
+_INTEGERS = object()  # saved in place of what backward needs: integers have no gradient
+
 
 class Activation(Layer):
     """An activation function as a layer: ``y = activation(x)``.
@@ -47,7 +49,9 @@ class Activation(Layer):
         return self.activation.output_shape(input_shape)
 
     def forward(self, x: Array, training: bool = False) -> Any:
+        if x.dtype.kind not in "fc":
+            return self.activation(x), _INTEGERS
         return self.activation.forward(x)
 
     def backward(self, dy: Array, saved: Any) -> Array:
-        return self.activation.backward(dy, saved)
+        return None if saved is _INTEGERS else self.activation.backward(dy, saved)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ls_core.backend import as_float
 from ls_core.layer import Layer
 from ls_core.types import Array
 
@@ -45,7 +46,7 @@ class ELU(Layer):
         self.alpha = alpha
 
     def forward(self, x: Array, training: bool = False) -> Any:
-        return elu_forward(x, self.alpha)
+        return elu_forward(as_float(x), self.alpha)
 
     def backward(self, dy: Array, y: Array) -> Array:
         return elu_backward(dy, y, self.alpha)

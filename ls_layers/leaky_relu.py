@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ls_core.backend import as_float
 from ls_core.layer import Layer
 from ls_core.types import Array
 
@@ -48,7 +49,7 @@ class LeakyReLU(Layer):
         self.negative_slope = negative_slope
 
     def forward(self, x: Array, training: bool = False) -> Any:
-        return leaky_relu_forward(x, self.negative_slope)
+        return leaky_relu_forward(as_float(x), self.negative_slope)
 
     def backward(self, dy: Array, y: Array) -> Array:
         return leaky_relu_backward(dy, y, self.negative_slope)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ls_core.backend import as_float
 from ls_core.errors import ShapeError
 from ls_core.kernel import kernel
 from ls_core.layer import Layer
@@ -95,7 +96,7 @@ class PReLU(Layer):
         for axis, (size, wanted) in enumerate(zip(x.shape[1:], alpha.shape, strict=True), start=1):
             if size != wanted and axis not in self.shared_axes:
                 raise ShapeError(f"{self}: axis {axis} of the input is {size}, its alpha wants {wanted}, as it was built.", axis)
-        return prelu_forward(x, alpha)
+        return prelu_forward(as_float(x), alpha)
 
     def backward(self, dy: Array, x: Array) -> Array:
         dx, dalpha = prelu_backward(dy, x, self.alpha.value)

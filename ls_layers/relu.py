@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from ls_core.backend import get_xp
+from ls_core.backend import as_float, get_xp
 from ls_core.kernel import kernel
 from ls_core.layer import Layer
 from ls_core.types import Array
@@ -83,7 +83,7 @@ class ReLU(Layer):
         self.max_value, self.negative_slope, self.threshold = max_value, negative_slope, threshold
 
     def forward(self, x: Array, training: bool = False) -> Any:
-        return general_relu_forward(x, self.max_value, self.negative_slope, self.threshold)
+        return general_relu_forward(as_float(x), self.max_value, self.negative_slope, self.threshold)
 
     def backward(self, dy: Array, x: Array) -> Array:
         return general_relu_backward(dy, x, self.max_value, self.negative_slope, self.threshold)

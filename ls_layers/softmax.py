@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ls_core.backend import get_xp
+from ls_core.backend import as_float, get_xp
 from ls_core.errors import ShapeError
 from ls_core.kernel import kernel
 from ls_core.layer import Layer
@@ -59,6 +59,7 @@ class Softmax(Layer):
         self.axis = tuple(axis) if isinstance(axis, (list, tuple)) else axis
 
     def forward(self, x: Array, mask: Array = None, training: bool = False) -> Any:
+        x = as_float(x)
         if mask is None:
             return softmax_forward(x, self.axis)
         sizes = zip(reversed(mask.shape), reversed(x.shape), strict=False)

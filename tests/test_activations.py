@@ -10,7 +10,9 @@ import pytest
 
 from ls_core.errors import ShapeError
 from ls_core.gradcheck import check_activation, check_function
+from ls_core.layer import Layer
 from ls_core.registry import deserialize, known_names
+from ls_layers import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from ls_layers.activations import celu, elu, glu, leaky_relu, softmax, sparsemax, squareplus, threshold
 from ls_layers.activations.gelu import gelu, gelu_tanh, upper_tail
 
@@ -125,3 +127,25 @@ def test_glu_wants_an_even_axis() -> None:
 
 def test_threshold() -> None:
     assert threshold(np.array([-1.0, 0.5, 2.0]), threshold=0.5, default_value=9.0).tolist() == [9.0, 9.0, 2.0]
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint8", "bool"])
+@pytest.mark.parametrize("name", NAMES)
+def test_integers_become_floats_of_floatx(name: str, dtype: str) -> None:
+    function = deserialize("activation", name)
+    x = np.array([[0, 1, 3, 7]]).astype(dtype)
+    y = function(x)
+    assert y.dtype == (dtype if function.keeps_integers else "float32")
+    np.testing.assert_allclose(y, function(x.astype("float32")), rtol=1e-6)
+    layer = Activation(name)
+    z, cache = layer.forward(x)
+    assert z.dtype == y.dtype
+    assert layer.backward(np.ones_like(z), cache) is None
+
+
+@pytest.mark.parametrize("layer", [ReLU(max_value=2.0, negative_slope=0.1), LeakyReLU(), ELU(), PReLU(), Softmax()], ids=repr)
+def test_layers_make_floats_of_integers(layer: Layer) -> None:
+    x = np.array([[-2, 1, 3]])
+    y = layer(x)
+    assert y.dtype == np.float32
+    np.testing.assert_array_equal(y, layer(x.astype("float32")))

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import get_xp
+from ..backend import as_float, get_xp
 from ..losses.loss import EPSILON
 from ..types import Array
-from .metric import Metric, as_float, as_weight, untouched
+from .metric import Metric, as_weight, untouched
 
 
 class FBetaScore(Metric):

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import backend_of, floatx, get_xp, is_array, to_device
+from ..backend import backend_of, get_xp, is_array, to_device
 from ..errors import ShapeError
 from ..layer import snake_case
 from ..losses.loss import same_rank
@@ -120,11 +120,6 @@ def as_weight(sample_weight: Any, like: Array) -> Array:
         raise ShapeError(
             f"sample_weight has shape {tuple(given.shape)}, the values {tuple(like.shape)}; give one weight for each sample."
         ) from None
-
-
-def as_float(x: Array) -> Array:
-    """``x`` itself where it holds floats, else converted."""
-    return x if x.dtype.kind == "f" else x.astype(floatx())
 
 
 def untouched(state: Any) -> bool:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import get_xp
+from ..backend import as_float, get_xp
 from ..losses.loss import divide_no_nan
 from ..types import Array
-from .metric import Metric, as_float, as_weight, same_shape, untouched
+from .metric import Metric, as_weight, same_shape, untouched
 
 
 class R2Score(Metric):

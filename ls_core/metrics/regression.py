@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from .. import losses
-from ..backend import get_xp
+from ..backend import as_float, get_xp
 from .loss_mean import LossMean
-from .metric import as_float, same_shape
+from .metric import same_shape
 from .reduction import Mean
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import get_xp
+from ..backend import as_float, get_xp
 from ..losses.loss import EPSILON, same_rank, sigmoid
 from ..types import Array
-from .metric import Metric, as_float, as_weight, untouched
+from .metric import Metric, as_weight, untouched
 
 NEG_INF = -1e10  # what a prediction outside the top k becomes: below every threshold
 

@@ -20,4 +20,4 @@ def hard_tanh_backward(dy: Array, y: Array) -> Array:
     return dy * ((y > -1) & (y < 1))  # (...)
 
 
-hard_tanh = ActivationFunction("hard_tanh", hard_tanh_forward, hard_tanh_backward)
+hard_tanh = ActivationFunction("hard_tanh", hard_tanh_forward, hard_tanh_backward, keeps_integers=True)

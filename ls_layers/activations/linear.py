@@ -14,4 +14,4 @@ def linear_backward(dy: Array, saved: None) -> Array:
     return dy
 
 
-linear = ActivationFunction("linear", linear_forward, linear_backward)
+linear = ActivationFunction("linear", linear_forward, linear_backward, keeps_integers=True)

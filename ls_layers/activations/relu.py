@@ -21,4 +21,4 @@ def relu_backward(dy: Array, y: Array) -> Array:
     return dy * (y > 0)  # (...)
 
 
-relu = ActivationFunction("relu", relu_forward, relu_backward)
+relu = ActivationFunction("relu", relu_forward, relu_backward, keeps_integers=True)

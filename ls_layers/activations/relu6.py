@@ -20,4 +20,4 @@ def relu6_backward(dy: Array, y: Array) -> Array:
     return dy * ((y > 0) & (y < 6))  # (...)
 
 
-relu6 = ActivationFunction("relu6", relu6_forward, relu6_backward)
+relu6 = ActivationFunction("relu6", relu6_forward, relu6_backward, keeps_integers=True)

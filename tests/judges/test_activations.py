@@ -134,3 +134,18 @@ def test_as_layers(name: str, rng: np.random.Generator) -> None:
     compare_layer(ls_layers.Activation, keras.layers.Activation, {"activation": name}, (rng.normal(size=(3, 4, 6)),))
     if name != "glu":
         compare_layer(ls_layers.Dense, keras.layers.Dense, {"units": 4, "activation": name}, (rng.normal(size=(3, 6)),))
+
+
+def test_what_integers_become() -> None:
+    x, compared = np.array([[-9, -2, 0, 1, 3, 7]]), 0
+    for name in known_names("activation"):
+        try:
+            expected = getattr(keras.activations, name)(x)
+        except (AttributeError, TypeError, NotImplementedError):  # PyTorch refuses integers for many
+            continue
+        y = deserialize("activation", name)(x)
+        expected = np.asarray(expected)
+        assert (y.dtype.kind, name) == (expected.dtype.kind, name)
+        np.testing.assert_allclose(y, expected, rtol=1e-6, atol=1e-7)
+        compared += 1
+    assert compared >= 10
