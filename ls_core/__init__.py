@@ -9,6 +9,7 @@ from .errors import BackendError, CacheError, FileError, NonFiniteError, NotBuil
 from .graph import Input
 from .kernel import kernel, use_accelerator, use_deterministic, use_references
 from .layer import Layer
+from .matmul_precision import matmul_precision, use_matmul_precision
 from .model import Model
 from .parameter import Parameter, RowGradient
 from .random import get_random_state, random_stream, set_random_state, set_seed
@@ -47,6 +48,7 @@ __all__ = [
     "initializers",
     "kernel",
     "load_model",
+    "matmul_precision",
     "random_stream",
     "register_serializable",
     "regularizers",
@@ -59,6 +61,7 @@ __all__ = [
     "use_accelerator",
     "use_backend",
     "use_deterministic",
+    "use_matmul_precision",
     "use_references",
 ]
 

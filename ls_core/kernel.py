@@ -94,10 +94,10 @@ def _parameters(function: Callable[..., Any]) -> str:
     return ", ".join(parts)
 
 
-class _Restore:
+class Restore:
     """What the switches return: usable as a context manager that switches back."""
 
-    def __init__(self, switch: Callable[[bool], Any], previous: bool) -> None:
+    def __init__(self, switch: Callable[[Any], Any], previous: Any) -> None:
         self._switch, self._previous = switch, previous
 
     def __enter__(self) -> None:
@@ -107,20 +107,20 @@ class _Restore:
         self._switch(self._previous)
 
 
-def use_references(only: bool = True) -> _Restore:
+def use_references(only: bool = True) -> Restore:
     """Run the references alone (``only=False``: overrides again); also as a ``with`` block."""
     global _references_only
     previous, _references_only = _references_only, only
     _fill_all()
-    return _Restore(use_references, previous)
+    return Restore(use_references, previous)
 
 
-def use_accelerator(compiled: bool = True) -> _Restore:
+def use_accelerator(compiled: bool = True) -> Restore:
     """Use the overrides that Numba compiles, where Numba is installed; also as a ``with`` block."""
     global _accelerated
     previous, _accelerated = _accelerated, compiled
     _fill_all()
-    return _Restore(use_accelerator, previous)
+    return Restore(use_accelerator, previous)
 
 
 def accelerator_wanted() -> bool:
@@ -128,7 +128,7 @@ def accelerator_wanted() -> bool:
     return _accelerated
 
 
-def use_deterministic(only: bool = True) -> _Restore:
+def use_deterministic(only: bool = True) -> Restore:
     """Let kernels add up in a fixed order, also where that is slower; also as a ``with`` block.
 
     On CUDA the gradient of an Embedding adds up in whatever order the threads come, so its last bits differ from run to
@@ -136,7 +136,7 @@ def use_deterministic(only: bool = True) -> _Restore:
     """
     global _deterministic
     previous, _deterministic = _deterministic, only
-    return _Restore(use_deterministic, previous)
+    return Restore(use_deterministic, previous)
 
 
 def deterministic() -> bool:

@@ -96,6 +96,23 @@ def test_gradients_of_activations(name: str) -> None:
     check_activation_row(name, "cupy")
 
 
+@pytest.mark.parametrize("shape", [(200, 300), (4, 200, 300)])
+def test_tf32(shape: tuple[int, ...]) -> None:
+    """Products of two matrices and of batches; the factors are rounded to 10 bits."""
+    g = np.random.default_rng(0)
+    a, b = g.normal(size=shape).astype("float32"), g.normal(size=(*shape[:-2], 300, 100)).astype("float32")
+    wanted = a.astype("float64") @ b.astype("float64")
+
+    def error() -> float:
+        product = ls_core.to_host(ls_core.to_device(a, "cupy") @ ls_core.to_device(b, "cupy"))
+        return float(np.abs(product - wanted).max() / np.abs(wanted).max())
+
+    assert error() < 1e-6
+    with ls_core.use_matmul_precision("tf32"):
+        assert 1e-5 < error() < 5e-3
+    assert error() < 1e-6
+
+
 # --- training ---------------------------------------------------------------------------------------------------------------
 
 
