@@ -88,10 +88,10 @@ class Evaluator(Predictor):
         return_dict: bool = False,
     ) -> Any:
         """The loss, or [loss, metrics ...], or a dict of them, over all the data."""
-        from .feeding import feed
+        from .feeding import feed, rows_per_batch
 
         self._require_compiled("evaluate")
-        data = feed(self, x, y, sample_weight, batch_size or 32, steps=steps)
+        data = feed(self, x, y, sample_weight, rows_per_batch(batch_size), steps=steps)
         self._prepare(data.first_rows())
         logs = self._evaluate(data, CallbackList(callbacks or (), self, {"steps": data.steps}))
         return logs if return_dict else flat_logs(logs)
@@ -106,6 +106,8 @@ class Evaluator(Predictor):
             moments.call("test_batch_begin", step)
             self.test_step(x, y, weights, tracker)
             moments.call("test_batch_end", step, LazyLogs(tracker.results))
+        if tracker.rows == 0:
+            raise ValueError("there was no batch to evaluate: a generator can be read once; give a DataLoader or a list of batches")
         logs = tracker.results()
         moments.call("test_end", logs)
         return logs

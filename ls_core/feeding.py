@@ -9,6 +9,7 @@ import numpy as np
 
 from .backend import floatx, to_device, to_host
 from .data import DataLoader, Dataset, IterableDataset, as_array, as_arrays, count_rows, is_texts, map_tree, split_validation
+from .errors import ShapeError
 from .feeds import ArrayFeed, Batch, Feed, StreamFeed, backend_of_model
 from .layer import Layer
 from .objective import closing_layer
@@ -79,8 +80,19 @@ def in_batches(data: Any, batch_size: int | None, shuffle: bool) -> Any:
     return DataLoader(data, batch_size or 32, shuffle) if isinstance(data, Dataset) else data
 
 
+def rows_per_batch(batch_size: Any) -> int:
+    """``batch_size`` checked; 32 for None."""
+    if batch_size is None:
+        return 32
+    if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+        raise ValueError(f"batch_size is a positive integer, not {batch_size!r}")
+    return int(batch_size)
+
+
 def is_stream(x: Any) -> bool:
     """Whether ``x`` gives batches itself: a generator, an iterator or a loader."""
+    if isinstance(x, (set, frozenset)):
+        raise TypeError("a set has no order, so its rows belong to no target; give a list")
     return not isinstance(x, (list, tuple, dict, str)) and not hasattr(x, "shape") and hasattr(x, "__iter__")
 
 
@@ -154,7 +166,27 @@ def encode_input(model: Any, i: int, column: Any, learn: bool) -> Any:
         if reader.input_kind == "ids" and backend_of_model(model).name != "numpy":
             reader.check_ids(to_host(column))  # type: ignore[attr-defined]  # on the host: a device would have to be waited for
         return column
-    return column if column.dtype.kind == "c" else column.astype(model_dtype(model), copy=False)
+    if column.dtype.kind == "c":
+        raise TypeError(f"input {i} of {model} holds complex numbers; give real and imaginary part as two features")
+    return as_feature(model, i, column).astype(model_dtype(model), copy=False)
+
+
+def as_feature(model: Any, i: int, column: Any) -> Any:
+    """A column of numbers (B,) as the one feature (B, 1) that a model of such rows takes."""
+    if column.ndim != 1:
+        return column
+    wanted = model._symbols_in[i].shape if getattr(model, "_symbols_in", None) else known_shape(model)
+    if wanted is None or tuple(wanted[1:]) in ((1,), (None,)):
+        return column.reshape(-1, 1)
+    if len(wanted) == 1:
+        return column
+    raise ShapeError(f"{model} takes rows of shape {tuple(wanted[1:])}, and x has one axis, shape {column.shape}. A single row is x[None].")
+
+
+def known_shape(model: Any) -> Any:
+    """The shape of a Sequential's input: declared, or that of the data it was built on; None before."""
+    declared = getattr(model, "_input", None)
+    return getattr(model, "_seen_shape", None) if declared is None else declared.shape
 
 
 def first_reader(model: Any, i: int) -> Layer | None:
@@ -182,6 +214,16 @@ def model_dtype(model: Any) -> str:
 
 # --- targets ---------------------------------------------------------------------------------------
 
+REGRESSIONS = (
+    "MeanSquaredError",
+    "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
+    "MeanSquaredLogarithmicError",
+    "Huber",
+    "LogCosh",
+    "Poisson",
+)
+
 
 def encode_targets(model: Any, y: Any, learn: bool) -> Any:
     """Targets as arrays: labels become class numbers (or one-hot rows, where the loss wants these)."""
@@ -193,6 +235,11 @@ def encode_targets(model: Any, y: Any, learn: bool) -> Any:
         y = next(iter(y.values()))
     column = as_array(y[0] if isinstance(y, list) and len(y) == 1 and hasattr(y[0], "shape") else y, "y")
     index = getattr(model, "label_index", None)
+    if is_texts(column) and objective is not None and type(objective.outputs[0].loss).__name__ in REGRESSIONS:
+        raise TypeError(
+            f"{objective.outputs[0].loss} measures distances between numbers, and y holds texts, such as {column.flat[0]!r}. "
+            "For classes use sparse_categorical_crossentropy; for numbers that were read as texts y.astype(float)."
+        )
     if not is_texts(column) and not (index is not None and column.dtype.kind == "b"):
         return _numbers(column)
     if index is None:
@@ -228,6 +275,8 @@ def weigh_classes(model: Any, targets: Any, class_weight: dict[Any, float], samp
     """Sample weights with each row's class weight in them."""
     if isinstance(targets, list) or targets is None:
         raise ValueError("class_weight needs one output with class targets; use sample_weight instead")
+    if not isinstance(class_weight, dict):
+        raise TypeError(f"class_weight is a dict, {{class: weight}}, not a {type(class_weight).__name__}")
     ids = targets.argmax(axis=-1) if targets.ndim == 2 and targets.shape[1] > 1 else targets.reshape(len(targets)).astype(int)
     index = getattr(model, "label_index", None)
     by_id = {

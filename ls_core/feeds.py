@@ -8,6 +8,7 @@ there: the epoch's order is drawn again from the random state before it, and bat
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
@@ -21,6 +22,8 @@ Batch = tuple[tuple[Array, ...], Any, Any]  # inputs, targets, sample weights
 
 class ArrayFeed:
     """Rows of host arrays in batches, shuffled anew each epoch if asked."""
+
+    exhausted = False
 
     def __init__(self, x: list[Any], y: Any, weights: Any, batch_size: int | None, model: Any, shuffle: bool, steps: int | None) -> None:
         self.x, self.y, self.weights, self.model, self.shuffle, self.limit = x, y, weights, model, shuffle, steps
@@ -101,6 +104,7 @@ class StreamFeed:
     """Batches from a generator, a DataLoader or any iterable of batches; ``convert`` makes a Batch of one."""
 
     batch_size = None  # the batches come as they are
+    exhausted = False  # a generator has ended before an epoch was complete, and begins no other
 
     def __init__(self, batches: Iterable[Any], convert: Callable[[Any], Batch], steps: int | None) -> None:
         self.batches, self.convert = batches, convert
@@ -153,10 +157,22 @@ class StreamFeed:
             try:
                 batch = self._next()
             except StopIteration:
+                self._note_end()
                 break
             self.step, self.taken = self.step + 1, self.taken + 1
             yield batch
         self.rewind()
+
+    def _note_end(self) -> None:
+        if self.endless and (self.step == 0 or self.steps is not None):
+            self.exhausted = True
+            wanted = f"{self.steps} batches an epoch were asked for" if self.steps is not None else "another epoch was asked for"
+            warnings.warn(
+                f"the generator ended after {self.taken} batches, and {wanted}: it ends here. A generator can't begin anew; "
+                "give a DataLoader, a list of batches, or one that goes on.",
+                UserWarning,
+                stacklevel=4,
+            )
 
     def get_state(self) -> dict[str, Any]:
         return {"step": self.step, "taken": self.taken, "began": self._began, "loader": self._loader_state()}

@@ -10,7 +10,7 @@ import numpy as np
 from .backend import is_array
 from .errors import ShapeError
 from .layer import Layer
-from .registry import deserialize
+from .registry import deserialize, lookup
 from .types import Array
 
 
@@ -23,6 +23,9 @@ class Output:
         self.weight = weight
         self.metric_specs = metrics
         self.weighted_specs = weighted
+        for spec in (*metrics, *weighted):
+            if isinstance(spec, str) and spec.lower() not in ("accuracy", "acc"):
+                lookup("metric", spec)  # a wrong name is told now, not after the first batch
         self.metrics: list[Any] | None = None  # made with the first batch, whose shapes say what 'accuracy' means
         self.weighted: list[Any] = []
         self.joined: Any = None  # the closing softmax or sigmoid that was joined with the loss
@@ -131,7 +134,10 @@ class Objective:
         found: dict[str, Any] = {}
         for output in self.outputs:
             for metric in output.all_metrics():
-                name = f"{output.name}_{metric.name}" if self.several else metric.name
+                prefix = f"{output.name}_" if self.several else ""
+                name = prefix + metric.name
+                if name in found and any(metric is each for each in output.weighted):
+                    name = f"{prefix}weighted_{metric.name}"
                 name = unused(name, found)
                 result = metric.result()
                 if isinstance(result, dict):
@@ -238,6 +244,8 @@ def check_fit(loss: Any, wanted: str, closing: str | None, model: Any) -> None:
             f"Give it activation='{wanted}', or give the loss from_logits=True."
         )
     units = getattr(layer, "units", None)
+    if closing == "softmax" and units == 1 and wanted == "sigmoid":
+        raise ValueError(f"{layer} ends with softmax over 1 unit, which is 1 whatever comes in. Give it activation='sigmoid'.")
     if wanted == "softmax" and units == 1:
         raise ValueError(
             f"{loss.name} needs one unit per class, but {layer} has 1 unit. "

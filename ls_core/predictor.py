@@ -26,9 +26,9 @@ class Predictor:
         callbacks: Iterable[Callback] | None = None,
     ) -> Any:
         """The outputs for all of ``x``, as NumPy arrays (a list or a dict of them for several outputs)."""
-        from .feeding import feed
+        from .feeding import feed, rows_per_batch
 
-        data = feed(self, x, None, None, batch_size or 32, steps=steps)
+        data = feed(self, x, None, None, rows_per_batch(batch_size), steps=steps)
         moments = CallbackList(callbacks or (), self, {"steps": data.steps})
         moments.call("predict_begin")
         parts: list[Any] = []

@@ -76,7 +76,7 @@ class Trainer(Evaluator):
 
         Ctrl-C ends the run after the current batch; the model stays usable and the History complete.
         """
-        from .feeding import feed_fit
+        from .feeding import feed_fit, rows_per_batch
 
         self._require_compiled("fit")
         train, validation = feed_fit(
@@ -85,12 +85,12 @@ class Trainer(Evaluator):
             y,
             sample_weight,
             class_weight,
-            batch_size or 32,
+            rows_per_batch(batch_size),
             shuffle,
             steps_per_epoch,
             validation_split,
             validation_data,
-            validation_batch_size or batch_size or 32,
+            rows_per_batch(batch_size if validation_batch_size is None else validation_batch_size),
             validation_steps,
         )
         self._prepare(train.first_rows(), training=True)
@@ -114,6 +114,10 @@ class Trainer(Evaluator):
                         moments.bear(problem)
                     moments.call("train_batch_end", step, LazyLogs(run.tracker.results))
                     if self.stop_training or interrupt.requested:
+                        break
+                if train.exhausted:
+                    self.stop_training = True
+                    if run.tracker.rows == 0:
                         break
                 if interrupt.requested:
                     history.interrupted = True

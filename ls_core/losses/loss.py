@@ -126,6 +126,8 @@ class Loss(Configurable):
         return ShapeError(f"{self}: y_true has shape {tuple(y_true.shape)}, y_pred has {tuple(y_pred.shape)}. {fix}")
 
     def _prepare(self, y_true: Any, y_pred: Any) -> tuple[Array, Array]:
+        if y_true is None:
+            raise ValueError(f"{self}: there are no targets. Give y; a generator gives pairs (x, y).")
         y_pred = _float_array(y_pred)
         if self.dtype is not None:
             y_pred = y_pred.astype(self.dtype, copy=False)

@@ -155,7 +155,10 @@ def align_ids(loss: Loss, y_true: Array, y_pred: Array, axis: int) -> tuple[Arra
 
 
 def whole_numbers(ids: Array) -> Array:
-    """Class ids as integers; floats (1.0, 2.0) are converted."""
+    """Class ids as integers; floats (1.0, 2.0) are converted, and 1.5 on the host is an error."""
+    if isinstance(ids, np.ndarray) and ids.dtype.kind == "f" and not (ids == np.floor(ids)).all():
+        odd = ids[ids != np.floor(ids)].flat[0]
+        raise ValueError(f"class ids are whole numbers, and y_true holds {odd}. For targets that are numbers use a loss such as mse.")
     return ids if ids.dtype.kind == "i" else ids.astype("int64")
 
 

@@ -77,10 +77,12 @@ def _text(value: Any, values: list[Any], owner: str, encoding: str, column: Any)
     missing = [i for i, each in enumerate(values) if is_missing(each)]
     if missing:
         verb = "texts is" if len(missing) == 1 else "texts are"
-        column = "text" if column is None else column
+        label = owner == "y"
+        column = ("label" if label else "text") if column is None else column
+        filled = "" if label else f", or fill them with data[{column!r}].fillna('')"
         raise ValueError(
             f"{owner}: {len(missing)} of {len(values)} {verb} missing (None, NaN or NA), the first at position {missing[0]}. "
-            f"Drop those rows with data = data.dropna(subset=[{column!r}]), or fill them with data[{column!r}].fillna('')."
+            f"Drop those rows with data = data.dropna(subset=[{column!r}]){filled}."
         )
     position = next(i for i, each in enumerate(values) if each is value)
     raise TypeError(

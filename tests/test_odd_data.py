@@ -1,0 +1,119 @@
+"""What fit, evaluate and predict make of odd data: what is refused, how it is told, and what is let through."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ls_core import Input, Sequential
+from ls_layers import Dense
+from ls_optim import SGD
+
+
+def line(**compiled: Any) -> Sequential:
+    model = Sequential([Dense(1)])
+    model.compile(**{"optimizer": SGD(0.01), "loss": "mse", **compiled})
+    return model
+
+
+def classes(loss: str = "sparse_categorical_crossentropy", **compiled: Any) -> Sequential:
+    model = Sequential([Dense(3, activation="softmax")])
+    model.compile("sgd", loss, **compiled)
+    return model
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 1.5, True])
+def test_a_batch_size_that_is_none(batch_size: Any) -> None:
+    x, y = np.ones((4, 2)), np.ones((4, 1))
+    for call in (
+        lambda: line().fit(x, y, batch_size=batch_size),
+        lambda: line().evaluate(x, y, batch_size=batch_size),
+        lambda: line().predict(x, batch_size=batch_size),
+    ):
+        with pytest.raises(ValueError, match="batch_size is a positive integer, not"):
+            call()
+
+
+def test_missing_targets_are_told() -> None:
+    with pytest.raises(ValueError, match="no targets. Give y"):
+        line().fit(np.ones((4, 2)), verbose=0)
+    with pytest.raises(ValueError, match="pairs \\(x, y\\)"):
+        line().fit((np.ones((4, 2)) for _ in range(2)), verbose=0)
+
+
+def test_complex_numbers_are_no_features() -> None:
+    with pytest.raises(TypeError, match="complex numbers; give real and imaginary part"):
+        line().fit(np.ones((4, 2)) * 1j, np.ones(4), verbose=0)
+
+
+def test_a_set_has_no_order() -> None:
+    with pytest.raises(TypeError, match="a set has no order"):
+        line().fit({1.0, 2.0}, [1.0, 2.0], verbose=0)
+
+
+def test_a_column_of_numbers_is_one_feature() -> None:
+    x = np.arange(8.0)
+    for model in (line(), Sequential([Input((1,)), Dense(1)])):
+        model.compile(SGD(0.01), "mse")
+        model.fit(pd.Series(x), 2 * x, verbose=0)
+        assert model.predict(x).shape == (8, 1)
+        np.testing.assert_array_equal(model.predict(x), model.predict(x[:, None]))
+    wide = Sequential([Input((3,)), Dense(1)])
+    with pytest.raises(ValueError, match=r"rows of shape \(3,\).*A single row is x\[None\]"):
+        wide.predict(np.ones(3))
+
+
+def test_class_weight_is_a_dict() -> None:
+    with pytest.raises(TypeError, match="class_weight is a dict"):
+        classes().fit(np.ones((4, 2)), [0, 1, 2, 1], class_weight=[1.0, 2.0, 3.0], verbose=0)
+
+
+def test_targets_that_do_not_fit_their_loss() -> None:
+    x = np.ones((4, 2))
+    with pytest.raises(TypeError, match="measures distances between numbers, and y holds texts, such as 'a'"):
+        line().fit(x, ["a", "b", "a", "b"], verbose=0)
+    with pytest.raises(ValueError, match="class ids are whole numbers, and y_true holds 0.5"):
+        classes().fit(x, [0.5, 1, 2, 1], verbose=0)
+    always_one = Sequential([Dense(1, activation="softmax")])
+    always_one.compile("sgd", "binary_crossentropy")
+    with pytest.raises(ValueError, match="softmax over 1 unit, which is 1 whatever comes in"):
+        always_one.fit(x, [0, 1, 0, 1], verbose=0)
+
+
+def test_a_missing_label_is_dropped_not_filled() -> None:
+    with pytest.raises(ValueError, match=r"subset=\['label'\]\)\.$"):
+        classes().fit(np.ones((3, 2)), pd.Series(["a", None, "b"]), verbose=0)
+
+
+def test_an_unknown_metric_is_told_by_compile() -> None:
+    with pytest.raises(ValueError, match="no metric called 'acuracy'"):
+        classes(metrics=["acuracy"])
+
+
+def test_a_metric_and_a_weighted_one_of_the_same_name() -> None:
+    x, y = np.ones((4, 2)), np.ones((4, 1))
+    history = line(metrics=["mae"], weighted_metrics=["mae"]).fit(x, y, sample_weight=np.arange(4.0), verbose=0).history
+    assert list(history) == ["loss", "mae", "weighted_mae"]
+
+
+def pairs(count: int) -> Any:
+    for _ in range(count):
+        yield np.ones((2, 2)), np.ones((2, 1))
+
+
+def test_a_generator_that_ends_early_ends_the_run() -> None:
+    with pytest.warns(UserWarning, match="ended after 5 batches, and another epoch was asked for"):
+        history = line().fit(pairs(5), epochs=3, verbose=0)
+    assert len(history.history["loss"]) == 1  # no epoch without a batch, whose loss would read 0
+    with pytest.warns(UserWarning, match="ended after 5 batches, and 3 batches an epoch"):
+        history = line().fit(pairs(5), steps_per_epoch=3, epochs=4, verbose=0)
+    assert len(history.history["loss"]) == 2
+    assert len(line().fit(pairs(6), steps_per_epoch=3, epochs=2, verbose=0).history["loss"]) == 2
+
+
+def test_a_validation_generator_is_read_once() -> None:
+    with pytest.warns(UserWarning, match="another epoch"), pytest.raises(ValueError, match="no batch to evaluate"):
+        line().fit(np.ones((4, 2)), np.ones((4, 1)), validation_data=pairs(2), epochs=2, verbose=0)
