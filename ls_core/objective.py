@@ -19,7 +19,12 @@ class Output:
 
     def __init__(self, name: str, loss: Any, weight: float, metrics: list[Any], weighted: list[Any]) -> None:
         self.name = name
-        self.loss = deserialize("loss", loss) if not callable(loss) or isinstance(loss, type) else loss
+        self.loss = deserialize("loss", loss)
+        if self.loss is not None and not hasattr(self.loss, "value_and_grad"):
+            raise TypeError(
+                f"compile: {loss!r} is no loss that LS can train with, since it has no gradient; "
+                "derive from ls_core.losses.Loss and write per_sample and per_sample_gradient"
+            )
         self.weight = weight
         self.metric_specs = metrics
         self.weighted_specs = weighted
@@ -258,7 +263,7 @@ def _as_list(value: Any) -> list[Any]:
 
 
 def _single(value: Any) -> Any:
-    if isinstance(value, dict):
+    if isinstance(value, dict) and "class_name" not in value:  # by name; not a loss's configuration
         value = list(value.values())
     return value[0] if isinstance(value, (list, tuple)) and len(value) == 1 else value
 

@@ -98,6 +98,16 @@ def register_serializable(package: str = "Custom", name: str | None = None) -> C
     return decorate
 
 
+def form_of(cls: type) -> Callable[[T], T]:
+    """Decorator: this function is ``cls`` in another form, which ``compile`` and configurations take for the class."""
+
+    def decorate(function: T) -> T:
+        function.form_of = cls  # type: ignore[attr-defined]
+        return function
+
+    return decorate
+
+
 class Configurable:
     """A class whose configuration is its constructor's arguments.
 
@@ -158,8 +168,11 @@ def serialize(value: Any) -> Any:
         return value.tolist()
     label = getattr(value, "name", None) or getattr(value, "__name__", None)
     for kind in _PROVIDERS:
-        if label and _registry.get(kind, {}).get(_key(str(label))) is value:
+        found = _registry.get(kind, {}).get(_key(str(label)))
+        if label and found is value:
             return label
+        if label and found is getattr(value, "form_of", value):  # as Keras writes functions
+            return {"class_name": "function", "config": label}
     raise TypeError(f"{value!r} can't be written to a configuration: register it, or pass a name or a registered object")
 
 
@@ -193,6 +206,5 @@ def deserialize(kind: str, spec: Any) -> Any:
         except ValueError:
             found = lookup(kind, spec["class_name"])
         return found.from_config(dict(config or {}))
-    if isinstance(spec, type):
-        return spec()
-    return spec
+    spec = getattr(spec, "form_of", spec)  # a function such as mean_squared_error stands for its class
+    return spec() if isinstance(spec, type) else spec

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import ls_core
-from ls_core import FileError, Input, Layer, Model, NotBuiltError, Sequential, load_model
+from ls_core import FileError, Input, Layer, Model, NotBuiltError, Sequential, load_model, losses, metrics
 from ls_layers import LSTM, Add, BatchNormalization, Conv1D, Conv2D, Dense, Embedding, Flatten, MaxPooling1D
 from ls_optim import Adam
 
@@ -43,6 +43,22 @@ def test_a_loaded_model_predicts_the_same_bits_in_a_new_process(tmp_path: Path) 
     code = f"import ls_core, sys; m = ls_core.load_model({str(path)!r}); sys.stdout.write(m.predict(['a nice day']).tobytes().hex())"
     there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert there == model.predict(["a nice day"]).tobytes().hex()
+
+
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("loss", [losses.Huber(0.5), losses.mean_absolute_error, "mse"], ids=["object", "function", "name"])
+def test_the_loss_and_the_metrics_travel_with_the_model(loss: Any, several: bool, tmp_path: Path) -> None:
+    x = Input((3,))
+    model = Model(x, [Dense(2, name="a")(x), Dense(1, name="b")(x)] if several else Dense(2)(x))
+    model.compile("sgd", loss, metrics=[metrics.MeanSquaredError(name="mine"), "mae"])
+    rng = np.random.default_rng(0)
+    x, a, b = rng.normal(size=(6, 3)), rng.normal(size=(6, 2)), rng.normal(size=(6, 1))
+    y = [a, b] if several else a
+    model.fit(x, y, verbose=0)
+    model.save(tmp_path / "model")
+    again = load_model(tmp_path / "model")
+    assert again.evaluate(x, y, verbose=0, return_dict=True) == model.evaluate(x, y, verbose=0, return_dict=True)
+    assert again.fit(x, y, shuffle=False, verbose=0).history == model.fit(x, y, shuffle=False, verbose=0).history
 
 
 def test_training_goes_on_as_if_it_had_never_stopped(tmp_path: Path) -> None:

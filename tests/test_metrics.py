@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 
 import ls_core
-from ls_core import metrics
+from ls_core import losses, metrics
 from ls_core.errors import ShapeError
 from ls_core.metrics import BLEU, ConfusionMatrix, classification_report, confusion_matrix, resolve_metric
 from ls_core.registry import deserialize, serialize
 from ls_core.testing.standin import host_syncs
 from ls_core.testing.tolerances import assert_close
+from ls_layers import Dense
 
 N, C = 24, 5
 
@@ -497,3 +498,47 @@ def test_bleu_of_tokens() -> None:
     assert BLEU().result() == 0.0
     with pytest.raises(ValueError, match="lists of equal length"):
         BLEU().update_state(["a"], ["a", "b"])
+
+
+# --- functions -------------------------------------------------------------------------------------------
+
+
+def test_functions_give_what_their_metrics_average() -> None:
+    rng = np.random.default_rng(0)
+    y_pred, ids = rng.uniform(size=(12, 4)), rng.integers(0, 4, 12)
+    one_hot, continuous = np.eye(4)[ids], rng.normal(size=(12, 4))
+    for values, metric, y_true in (
+        (metrics.binary_accuracy(one_hot, y_pred, 0.3), metrics.BinaryAccuracy(threshold=0.3), one_hot),
+        (metrics.categorical_accuracy(one_hot, y_pred), metrics.CategoricalAccuracy(), one_hot),
+        (metrics.sparse_categorical_accuracy(ids, y_pred), metrics.SparseCategoricalAccuracy(), ids),
+        (metrics.top_k_categorical_accuracy(one_hot, y_pred, 2), metrics.TopKCategoricalAccuracy(2), one_hot),
+        (metrics.sparse_top_k_categorical_accuracy(ids, y_pred, k=2), metrics.SparseTopKCategoricalAccuracy(2), ids),
+        (metrics.pearson_correlation(continuous, y_pred), metrics.PearsonCorrelation(), continuous),
+        (metrics.concordance_correlation(continuous, y_pred, axis=0), metrics.ConcordanceCorrelation(axis=0), continuous),
+        (metrics.mean_squared_error(continuous, y_pred), metrics.MeanSquaredError(), continuous),
+    ):
+        assert values.dtype.kind == "f"
+        assert len(values) in (12, 4)
+        assert float(metric(y_true, y_pred)) == pytest.approx(float(values.mean()))
+    with pytest.raises(ShapeError, match="CategoricalAccuracy"):
+        metrics.categorical_accuracy(ids, y_pred)
+
+
+@pytest.mark.parametrize("name", ["mean_absolute_error", "huber", "cosine_similarity", "binary_accuracy", "dice"])
+def test_functions_in_compile_travel_with_the_model(name: str, tmp_path: Path) -> None:
+    function = getattr(losses, name, None) or getattr(metrics, name)
+    model = ls_core.Sequential([Dense(2, activation="sigmoid")])
+    model.compile("sgd", losses.mean_squared_error, metrics=[function])
+    x, y = np.random.default_rng(0).normal(size=(8, 3)), np.eye(2)[np.arange(8) % 2]
+    model.fit(x, y, verbose=0)
+    measured = model.evaluate(x, y, verbose=0, return_dict=True)
+    assert measured[name] == pytest.approx(float(np.mean(function(y, model.predict(x)))), rel=1e-5)
+    model.save(tmp_path / "model")
+    again = ls_core.load_model(tmp_path / "model")
+    assert again.evaluate(x, y, verbose=0, return_dict=True) == measured
+    again.fit(x, y, verbose=0)
+
+
+def test_a_loss_without_a_gradient_is_refused_by_compile() -> None:
+    with pytest.raises(TypeError, match="no gradient; derive from ls_core.losses.Loss"):
+        ls_core.Sequential([Dense(2)]).compile("sgd", lambda y_true, y_pred: (y_true - y_pred) ** 2)

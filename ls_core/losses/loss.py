@@ -17,6 +17,7 @@ once per call, so the gradient may overwrite what ``per_sample`` made and saved,
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -25,7 +26,7 @@ import numpy as np
 from ..backend import backend_of, floatx, get_xp, is_array, to_device
 from ..errors import ShapeError
 from ..layer import snake_case
-from ..registry import Configurable
+from ..registry import Configurable, form_of
 from ..types import Array
 
 EPSILON = 1e-7  # Keras' fuzz factor: probabilities are kept this far from 0 and 1, divisors from 0
@@ -260,13 +261,24 @@ def labels_to_signs(y_true: Array) -> Array:
 
 
 def function_form(cls: Any) -> Callable[..., Array]:
-    """The loss as a function of (y_true, y_pred) and the class's own arguments: the losses before any reduction."""
+    """The loss as a function of (y_true, y_pred) and the class's own arguments: the losses before any reduction.
 
-    def function(y_true: Any, y_pred: Any, *arguments: Any, **options: Any) -> Array:
-        return cls(*arguments, reduction=None, **options)(y_true, y_pred)
+    ``compile`` and files take it for the class.
+    """
+    own = [p for p in inspect.signature(cls).parameters.values() if p.name not in ("reduction", "name", "dtype")]
+    data = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in ("y_true", "y_pred")]
+    signature = inspect.Signature([*data, *own])
+
+    @form_of(cls)
+    def function(*arguments: Any, **options: Any) -> Array:
+        bound = signature.bind(*arguments, **options).arguments
+        y_true, y_pred = bound.pop("y_true"), bound.pop("y_pred")
+        return cls(**bound, reduction=None)(y_true, y_pred)
 
     function.__name__ = function.__qualname__ = snake_case(cls.__name__)
     function.__doc__ = f"``{cls.__name__}`` before its reduction: one loss for each sample."
+    function.__module__ = cls.__module__
+    function.__signature__ = signature  # type: ignore[attr-defined]
     return function
 
 

@@ -1,5 +1,23 @@
 """Metrics under Keras' names, and reports on a classification."""
 
+from ..losses import (
+    binary_crossentropy,
+    binary_focal_crossentropy,
+    categorical_crossentropy,
+    categorical_focal_crossentropy,
+    categorical_hinge,
+    hinge,
+    huber,
+    kl_divergence,
+    log_cosh,
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    mean_squared_error,
+    mean_squared_logarithmic_error,
+    poisson,
+    sparse_categorical_crossentropy,
+    squared_hinge,
+)
 from ..registry import register, register_module
 from .accuracy import (
     Accuracy,
@@ -8,6 +26,11 @@ from .accuracy import (
     SparseCategoricalAccuracy,
     SparseTopKCategoricalAccuracy,
     TopKCategoricalAccuracy,
+    binary_accuracy,
+    categorical_accuracy,
+    sparse_categorical_accuracy,
+    sparse_top_k_categorical_accuracy,
+    top_k_categorical_accuracy,
 )
 from .at_threshold import PrecisionAtRecall, RecallAtPrecision, SensitivityAtSpecificity, SpecificityAtSensitivity
 from .auc import AUC
@@ -15,7 +38,7 @@ from .bleu import BLEU
 from .classification_report import ClassificationReport, classification_report
 from .confusion_matrix import ConfusionMatrix, confusion_matrix
 from .f_score import F1Score, FBetaScore
-from .hinge import CategoricalHinge, Hinge, SquaredHinge
+from .hinges import CategoricalHinge, Hinge, SquaredHinge
 from .iou import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
 from .metric import Metric
 from .perplexity import Perplexity
@@ -33,6 +56,8 @@ from .regression import (
     MeanSquaredLogarithmicError,
     PearsonCorrelation,
     RootMeanSquaredError,
+    concordance_correlation,
+    pearson_correlation,
 )
 from .resolve import resolve_metric
 
@@ -87,9 +112,32 @@ __all__ = [
     "TopKCategoricalAccuracy",
     "TrueNegatives",
     "TruePositives",
+    "binary_accuracy",
+    "binary_crossentropy",
+    "binary_focal_crossentropy",
+    "categorical_accuracy",
+    "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "categorical_hinge",
     "classification_report",
+    "concordance_correlation",
     "confusion_matrix",
+    "hinge",
+    "huber",
+    "kl_divergence",
+    "log_cosh",
+    "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "mean_squared_error",
+    "mean_squared_logarithmic_error",
+    "pearson_correlation",
+    "poisson",
     "resolve_metric",
+    "sparse_categorical_accuracy",
+    "sparse_categorical_crossentropy",
+    "sparse_top_k_categorical_accuracy",
+    "squared_hinge",
+    "top_k_categorical_accuracy",
 ]
 
 _ALIASES = {

@@ -6,12 +6,13 @@ import math
 from typing import Any
 
 from ..backend import get_xp
+from ..registry import form_of
 from ..types import Array
 from .metric import same_shape
-from .reduction import Mean
+from .reduction import MeanOfValues
 
 
-class Accuracy(Mean):
+class Accuracy(MeanOfValues):
     """How often predicted labels equal the true ones.
 
     Source: Keras 3, ``keras.metrics.Accuracy``.
@@ -23,14 +24,14 @@ class Accuracy(Mean):
     def __init__(self, name: str = "accuracy", dtype: Any = None) -> None:
         super().__init__(name, dtype)
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
-        y_true, y_pred = same_shape(self, *self.arrays(y_true, y_pred))
+    def values(self, y_true: Array, y_pred: Array) -> Array:
+        y_true, y_pred = same_shape(self, y_true, y_pred)
         if y_pred.dtype.kind == "f":
             y_true = y_true.astype(y_pred.dtype, copy=False)
-        self.add(y_true == y_pred, sample_weight)
+        return y_true == y_pred
 
 
-class BinaryAccuracy(Mean):
+class BinaryAccuracy(MeanOfValues):
     """How often ``y_pred > threshold`` equals the label 0 or 1.
 
     Source: Keras 3, ``keras.metrics.BinaryAccuracy``.
@@ -45,12 +46,12 @@ class BinaryAccuracy(Mean):
         super().__init__(name, dtype)
         self.threshold = threshold
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
-        y_true, y_pred = same_shape(self, *self.arrays(y_true, y_pred))
-        self.add((y_pred > self.threshold).astype(y_true.dtype) == y_true, sample_weight)
+    def values(self, y_true: Array, y_pred: Array) -> Array:
+        y_true, y_pred = same_shape(self, y_true, y_pred)
+        return (y_pred > self.threshold).astype(y_true.dtype) == y_true
 
 
-class CategoricalAccuracy(Mean):
+class CategoricalAccuracy(MeanOfValues):
     """How often the largest prediction stands where the one-hot label has its largest entry.
 
     Source: Keras 3, ``keras.metrics.CategoricalAccuracy``.
@@ -62,13 +63,12 @@ class CategoricalAccuracy(Mean):
     def __init__(self, name: str = "categorical_accuracy", dtype: Any = None) -> None:
         super().__init__(name, dtype)
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
-        y_true, y_pred = self.arrays(y_true, y_pred)
+    def values(self, y_true: Array, y_pred: Array) -> Array:
         check_one_hot(self, y_true, y_pred)
-        self.add(y_true.argmax(axis=-1) == y_pred.argmax(axis=-1), sample_weight)
+        return y_true.argmax(axis=-1) == y_pred.argmax(axis=-1)
 
 
-class SparseCategoricalAccuracy(Mean):
+class SparseCategoricalAccuracy(MeanOfValues):
     """How often the largest prediction stands at the class id.
 
     Source: Keras 3, ``keras.metrics.SparseCategoricalAccuracy``.
@@ -80,12 +80,11 @@ class SparseCategoricalAccuracy(Mean):
     def __init__(self, name: str = "sparse_categorical_accuracy", dtype: Any = None) -> None:
         super().__init__(name, dtype)
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
-        y_true, y_pred = self.arrays(y_true, y_pred)
-        self.add(class_ids(self, y_true, y_pred) == y_pred.argmax(axis=-1), sample_weight)
+    def values(self, y_true: Array, y_pred: Array) -> Array:
+        return class_ids(self, y_true, y_pred) == y_pred.argmax(axis=-1)
 
 
-class TopKCategoricalAccuracy(Mean):
+class TopKCategoricalAccuracy(MeanOfValues):
     """How often the class of the one-hot label is among the ``k`` largest predictions; equal ones count as among them.
 
     Source: Keras 3, ``keras.metrics.TopKCategoricalAccuracy``.
@@ -98,13 +97,12 @@ class TopKCategoricalAccuracy(Mean):
         super().__init__(name, dtype)
         self.k = k
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
-        y_true, y_pred = self.arrays(y_true, y_pred)
+    def values(self, y_true: Array, y_pred: Array) -> Array:
         check_one_hot(self, y_true, y_pred)
-        self.add(in_top_k(y_true.argmax(axis=-1), y_pred, self.k), sample_weight)
+        return in_top_k(y_true.argmax(axis=-1), y_pred, self.k)
 
 
-class SparseTopKCategoricalAccuracy(Mean):
+class SparseTopKCategoricalAccuracy(MeanOfValues):
     """How often the class id is among the ``k`` largest predictions; equal ones count as among them.
 
     With ``from_sorted_ids`` y_pred holds class ids, best first, and its first ``k`` are looked at.
@@ -122,13 +120,11 @@ class SparseTopKCategoricalAccuracy(Mean):
         self.k = k
         self.from_sorted_ids = from_sorted_ids
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
-        y_true, y_pred = self.arrays(y_true, y_pred)
+    def values(self, y_true: Array, y_pred: Array) -> Array:
         ids = class_ids(self, y_true, y_pred)
         if self.from_sorted_ids:
-            self.add((y_pred[..., : self.k] == ids[..., None]).any(axis=-1), sample_weight)
-        else:
-            self.add(in_top_k(ids, y_pred, self.k), sample_weight)
+            return (y_pred[..., : self.k] == ids[..., None]).any(axis=-1)
+        return in_top_k(ids, y_pred, self.k)
 
 
 def check_one_hot(metric: Any, y_true: Array, y_pred: Array) -> None:
@@ -155,3 +151,40 @@ def in_top_k(ids: Array, y_pred: Array, k: int) -> Array:
     xp = get_xp(y_pred)
     chosen = xp.take_along_axis(y_pred, ids.astype("int64")[..., None], axis=-1)  # (..., 1)
     return (~(y_pred <= chosen)).sum(axis=-1) < k
+
+
+# --- as functions: 1.0 for each sample that is right, 0.0 for the others ---------------------------------
+
+
+@form_of(BinaryAccuracy)
+def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Array:
+    """Where ``y_pred > threshold`` equals the label: an array of the labels' shape.
+
+    >>> binary_accuracy([[1], [0]], [[0.9], [0.7]]).tolist()
+    [[1.0], [0.0]]
+    """
+    return BinaryAccuracy(threshold=threshold).of(y_true, y_pred)
+
+
+@form_of(CategoricalAccuracy)
+def categorical_accuracy(y_true: Any, y_pred: Any) -> Array:
+    """Where the largest prediction stands at the one-hot label's class."""
+    return CategoricalAccuracy().of(y_true, y_pred)
+
+
+@form_of(SparseCategoricalAccuracy)
+def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Array:
+    """Where the largest prediction stands at the class id."""
+    return SparseCategoricalAccuracy().of(y_true, y_pred)
+
+
+@form_of(TopKCategoricalAccuracy)
+def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Array:
+    """Where the one-hot label's class is among the ``k`` largest predictions."""
+    return TopKCategoricalAccuracy(k).of(y_true, y_pred)
+
+
+@form_of(SparseTopKCategoricalAccuracy)
+def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from_sorted_ids: bool = False) -> Array:
+    """Where the class id is among the ``k`` largest predictions."""
+    return SparseTopKCategoricalAccuracy(k, from_sorted_ids=from_sorted_ids).of(y_true, y_pred)

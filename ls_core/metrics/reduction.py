@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import backend_of, get_xp, is_array, to_device
+from ..backend import as_float, backend_of, get_xp, is_array, to_device
 from ..errors import ShapeError
 from ..losses.loss import divide_no_nan, same_rank
 from ..types import Array
@@ -97,7 +97,21 @@ class Mean(Metric):
         return divide_no_nan(self.total, self.count)
 
 
-class MeanMetricWrapper(Mean):
+class MeanOfValues(Mean):
+    """The mean of ``values(y_true, y_pred)``, which a subclass writes: one for each sample."""
+
+    def values(self, y_true: Array, y_pred: Array) -> Array:
+        raise NotImplementedError(f"{type(self).__name__} has no values")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
+        self.add(self.values(*self.arrays(y_true, y_pred)), sample_weight)
+
+    def of(self, y_true: Any, y_pred: Any) -> Array:
+        """The values before the mean, as floats; what the metric has gathered is not touched."""
+        return as_float(self.values(*self.arrays(y_true, y_pred)))
+
+
+class MeanMetricWrapper(MeanOfValues):
     """The mean of a function's values.
 
     Parameters
@@ -119,5 +133,5 @@ class MeanMetricWrapper(Mean):
         self.options = options
         super().__init__(name or str(getattr(fn, "__name__", "function")), dtype)
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
-        self.add(self.fn(*self.arrays(y_true, y_pred), **self.options), sample_weight)
+    def values(self, y_true: Array, y_pred: Array) -> Array:
+        return self.fn(y_true, y_pred, **self.options)

@@ -6,9 +6,11 @@ from typing import Any
 
 from .. import losses
 from ..backend import as_float, get_xp
+from ..registry import form_of
+from ..types import Array
 from .loss_mean import LossMean
 from .metric import same_shape
-from .reduction import Mean
+from .reduction import Mean, MeanOfValues
 
 
 class MeanSquaredError(LossMean):
@@ -113,7 +115,7 @@ class CosineSimilarity(LossMean):
         self.add(-self.loss(y_true, y_pred), sample_weight)  # the loss is the negative cosine
 
 
-class PearsonCorrelation(Mean):
+class PearsonCorrelation(MeanOfValues):
     """The mean correlation coefficient of y_true and y_pred along ``axis``; NaN where one of them is constant.
 
     Source: Keras 3, ``keras.metrics.PearsonCorrelation``.
@@ -126,16 +128,16 @@ class PearsonCorrelation(Mean):
         super().__init__(name, dtype)
         self.axis = axis
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
-        y_true, y_pred = same_shape(self, *self.arrays(y_true, y_pred))
+    def values(self, y_true: Array, y_pred: Array) -> Array:
+        y_true, y_pred = same_shape(self, y_true, y_pred)
         t, p = as_float(y_true), as_float(y_pred)
         xp, axis = get_xp(p), self.axis
         t = t - t.mean(axis=axis, keepdims=True)
         p = p - p.mean(axis=axis, keepdims=True)
-        self.add((t * p).mean(axis=axis) / xp.sqrt((t * t).mean(axis=axis) * (p * p).mean(axis=axis)), sample_weight)
+        return (t * p).mean(axis=axis) / xp.sqrt((t * t).mean(axis=axis) * (p * p).mean(axis=axis))
 
 
-class ConcordanceCorrelation(Mean):
+class ConcordanceCorrelation(MeanOfValues):
     """The mean concordance coefficient along ``axis``: 1 only where y_pred equals y_true, not just follows it.
 
     ``2 cov(t, p) / (var(t) + var(p) + (mean(t) - mean(p))^2 + 1e-7)``.
@@ -151,11 +153,23 @@ class ConcordanceCorrelation(Mean):
         super().__init__(name, dtype)
         self.axis = axis
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
-        y_true, y_pred = same_shape(self, *self.arrays(y_true, y_pred))
+    def values(self, y_true: Array, y_pred: Array) -> Array:
+        y_true, y_pred = same_shape(self, y_true, y_pred)
         t, p = as_float(y_true), as_float(y_pred)
         axis = self.axis
         t_mean, p_mean = t.mean(axis=axis, keepdims=True), p.mean(axis=axis, keepdims=True)
         covariance = ((t - t_mean) * (p - p_mean)).mean(axis=axis)
         distance = ((t_mean - p_mean) ** 2).mean(axis=axis)
-        self.add(2.0 * covariance / (t.var(axis=axis) + p.var(axis=axis) + distance + losses.loss.EPSILON), sample_weight)
+        return 2.0 * covariance / (t.var(axis=axis) + p.var(axis=axis) + distance + losses.loss.EPSILON)
+
+
+@form_of(PearsonCorrelation)
+def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Array:
+    """The correlation coefficients along ``axis``."""
+    return PearsonCorrelation(axis=axis).of(y_true, y_pred)
+
+
+@form_of(ConcordanceCorrelation)
+def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Array:
+    """The concordance coefficients along ``axis``."""
+    return ConcordanceCorrelation(axis=axis).of(y_true, y_pred)

@@ -21,6 +21,10 @@ def resolve_metric(spec: Any, loss: Any, y_true_shape: tuple[int, ...], y_pred_s
     >>> resolve_metric('accuracy', None, (32,), (32, 10)), resolve_metric('mse', None, (32, 1), (32, 1))
     (SparseCategoricalAccuracy 'accuracy', MeanSquaredError 'mse')
     """
+    if isinstance(spec, dict) and spec.get("class_name") == "function":
+        spec = _function(spec["config"])
+    if hasattr(spec, "form_of"):  # a function such as mean_squared_error
+        return MeanMetricWrapper(spec)
     if isinstance(spec, str):
         if spec.lower() in ("accuracy", "acc"):
             return _accuracy(y_true_shape, y_pred_shape)(name=spec)
@@ -40,3 +44,11 @@ def _accuracy(y_true_shape: tuple[int, ...], y_pred_shape: tuple[int, ...]) -> A
     if len(y_true_shape) < len(y_pred_shape) or y_true_shape[-1:] == (1,):
         return SparseCategoricalAccuracy
     return CategoricalAccuracy
+
+
+def _function(name: str) -> Any:
+    """The loss or metric that is a function of that name; else the name."""
+    from .. import losses, metrics
+
+    found = vars(losses).get(name, vars(metrics).get(name))
+    return found if hasattr(found, "form_of") else name

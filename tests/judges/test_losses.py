@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 from typing import Any
 
@@ -262,6 +263,7 @@ def test_functions() -> None:
     for name, shape in itertools.product(names, [(B, C), (B, T, C)]):
         y_true, y_pred = targets(kinds.get(name, "binary"), shape, g)
         expected = getattr(keras.losses, name)(torch.tensor(y_true), torch.tensor(y_pred))
+        assert list(inspect.signature(getattr(losses, name)).parameters) == list(inspect.signature(getattr(keras.losses, name)).parameters)
         assert relative_error(getattr(losses, name)(y_true, y_pred), expected.numpy()) < BAR, name
     y_true, y_pred = targets("real", (B, C), g)
     assert relative_error(losses.huber(y_true, y_pred, 0.3), keras.losses.huber(y_true, y_pred, 0.3).numpy()) < BAR

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import keras
@@ -320,6 +321,42 @@ def test_r2_score(class_aggregation: str | None, num_regressors: int, outputs: i
 def test_axis(name: str, axis: int) -> None:
     g = np.random.default_rng(16)
     compare(name, {"axis": axis}, [(*batch("positive", (B, C), g), None)])
+
+
+FUNCTIONS = [name for name in dir(keras.metrics) if inspect.isfunction(getattr(keras.metrics, name))]
+OPTIONS: dict[str, list[dict[str, Any]]] = {
+    "binary_accuracy": [{"threshold": 0.2}],
+    "top_k_categorical_accuracy": [{"k": 1}, {"k": 3}],
+    "sparse_top_k_categorical_accuracy": [{"k": 1}, {"k": 3}],
+    "pearson_correlation": [{"axis": 0}],
+    "concordance_correlation": [{"axis": 0}],
+    "huber": [{"delta": 0.2}],
+    "binary_crossentropy": [{"label_smoothing": 0.2}, {"from_logits": True}],
+    "categorical_crossentropy": [{"label_smoothing": 0.2}, {"from_logits": True}],
+    "sparse_categorical_crossentropy": [{"from_logits": True}, {"ignore_class": 2}],
+    "binary_focal_crossentropy": [{"apply_class_balancing": True, "alpha": 0.4, "gamma": 1.0}],
+    "categorical_focal_crossentropy": [{"alpha": 0.4, "gamma": 1.0}],
+}
+
+
+@pytest.mark.parametrize("shape", [(B, C), (B, T, C)], ids=str)
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if name not in ("get", "serialize", "deserialize")])
+def test_functions(name: str, shape: tuple[int, ...]) -> None:
+    """Each function of keras.metrics has its counterpart: the same arguments in the same order, the same values."""
+    ours, theirs = getattr(metrics, name), getattr(keras.metrics, name)
+    wanted = {p.name: p.default for p in inspect.signature(theirs).parameters.values()}
+    assert {p.name: p.default for p in inspect.signature(ours).parameters.values()} == wanted
+    assert list(inspect.signature(ours).parameters) == list(wanted)
+    g = np.random.default_rng(18)
+    kind = "ids" if name.startswith("sparse") else "one hot" if "categorical" in name else "real" if "correlation" in name else "binary"
+    y_true, y_pred = batch(kind, shape, g)
+    for options in ({}, *OPTIONS.get(name, [])):
+        expected = theirs(torch.tensor(y_true), torch.tensor(y_pred), **options)
+        assert relative_error(ours(y_true, y_pred, **options), expected.numpy()) < BAR, options
+        assert (
+            relative_error(ours(y_true, y_pred, *options.values()), theirs(torch.tensor(y_true), torch.tensor(y_pred), *options.values()))
+            < BAR
+        )
 
 
 def test_names() -> None:
