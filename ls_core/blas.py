@@ -31,6 +31,11 @@ def _function(name: str) -> Callable[..., int] | None:
     return None
 
 
+def can_set_blas_threads() -> bool:
+    """Whether ``blas_threads`` has an effect."""
+    return _function("set_num_threads") is not None
+
+
 @contextmanager
 def blas_threads(count: int) -> Iterator[None]:
     """Within, matrix products use ``count`` threads (where the BLAS can be told)."""

@@ -16,6 +16,7 @@ from . import attention_numpy as attention_numpy
 from . import batch_normalization_numpy as batch_normalization_numpy
 from . import convolution_numpy as convolution_numpy
 from . import cuda as cuda
+from . import dense_numpy as dense_numpy
 from . import pooling_numpy as pooling_numpy
 from . import recurrent_numpy as recurrent_numpy
 from . import relu_numpy as relu_numpy

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from ls_core.products import multiply
 from ls_core.threads import run_blocks, split
 from ls_core.types import Array
 
@@ -79,7 +80,7 @@ def forward(x: Array, W: Array, b: Array | None, pads: Pads) -> Array:
     B, *lengths, C = x.shape
     F = W.shape[-1]
     P, Q = (length + before + after - 2 for length, (before, after) in zip(lengths, pads, strict=True))
-    U = (KERNEL @ W.reshape(9, C * F)).reshape(36, C, F)
+    U = multiply(KERNEL, W.reshape(9, C * F)).reshape(36, C, F)
     y = np.empty((B, P, Q, F), dtype=x.dtype)
     blocks, (n, r, q) = _plan(B, P, Q)
     T = n * r * q
@@ -116,7 +117,7 @@ def kernel_gradient(dz: Array, x: Array, pads: Pads) -> Array:
 
     run_blocks(work, split(len(blocks)))
     total = sum((parts[begin] for begin in sorted(parts)[1:]), start=parts[0])
-    return (KERNEL.T @ total.reshape(36, C * F)).reshape(3, 3, C, F)
+    return multiply(KERNEL.T, total.reshape(36, C * F)).reshape(3, 3, C, F)
 
 
 def _plan(B: int, P: int, Q: int) -> tuple[list[Block], tuple[int, int, int]]:
