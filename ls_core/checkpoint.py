@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from . import layer as layer_module
 from .backend import to_host
 from .errors import FileError, NotBuiltError
+from .layer import loading
 from .parameter import Parameter
 from .registry import deserialize, serialize
 from .tensorfile import TensorFile, checked_json, sum_of, write_tensor_file
@@ -83,36 +83,45 @@ def load_model(path: Any, compile: bool = True) -> Any:
     Raises
     ------
     FileError
-        The file is truncated, too large for its header, of another kind, or its parts don't fit together.
-    ValueError
-        It names a class that is not registered (import your module with the custom class first).
+        The file is truncated, too large for its header, of another kind, or its parts don't fit together; or it names a
+        class that is not registered (import your module with the custom class first).
     """
-    from .probe import run_probe
-
     with TensorFile(path) as file:
         header = read_header(file)
         try:
-            with _weights_from(file, header):
-                model = deserialize("layer", header["model"])
-                _rename(model, header["model"])
-                if not model.built:
-                    model.ensure_built(_shape(header["input_shape"]))
+            return _make_model(file, header, compile)
+        except FileError as problem:
+            if str(path) in str(problem):
+                raise
+            raise FileError(f"{path}: {problem}") from problem
         except RecursionError as problem:
             raise FileError(f"{path}: its configuration is nested too deep") from problem
-        except (KeyError, TypeError, AttributeError, IndexError) as problem:
+        except (ValueError, RuntimeError) as problem:
+            raise FileError(f"{path}: its configuration makes no model: {problem}") from problem
+        except (LookupError, TypeError, AttributeError, ArithmeticError) as problem:
             raise FileError(f"{path}: its configuration is not one of LS ({type(problem).__name__}: {problem})") from problem
-        tie(model, header.get("ties") or {}, path)
-        _all_used(file, model, path)
-        _restore_text(model, header)
-        if compile and header.get("compiled"):
-            model.compile(**header["compiled"])
-            state = {n.removeprefix("optimizer/"): file.read(n) for n in file.names() if n.startswith("optimizer/")}
-            if state:
-                try:
-                    model.optimizer.set_state(state)
-                except (KeyError, TypeError, ValueError) as problem:
-                    raise FileError(f"{path}: its optimiser state is not one of {model.optimizer}: {problem}") from problem
-        model.loaded_as = run_probe(model, header.get("probe"), file)
+
+
+def _make_model(file: TensorFile, header: dict[str, Any], compile: bool) -> Any:
+    from .probe import run_probe
+
+    with _weights_from(file, header):
+        model = deserialize("layer", header["model"])
+        _rename(model, header["model"])
+        if not model.built:
+            model.ensure_built(_shape(header["input_shape"]))
+    tie(model, header.get("ties") or {}, file.path)
+    _all_used(file, model, file.path)
+    _restore_text(model, header)
+    if compile and header.get("compiled"):
+        model.compile(**header["compiled"])
+        state = {n.removeprefix("optimizer/"): file.read(n) for n in file.names() if n.startswith("optimizer/")}
+        if state:
+            try:
+                model.optimizer.set_state(state)
+            except (KeyError, TypeError, ValueError) as problem:
+                raise FileError(f"{file.path}: its optimiser state is not one of {model.optimizer}: {problem}") from problem
+    model.loaded_as = run_probe(model, header.get("probe"), file)
     return model
 
 
@@ -149,7 +158,9 @@ def write_tensors(path: Any, tensors: dict[str, np.ndarray], header: dict[str, A
     """Write arrays and a JSON header to ``path``: beside, read back, flushed, renamed."""
     from safetensors import safe_open
 
-    path = Path(path)
+    path = Path(os.path.realpath(path))  # a link stays, and what it points to is replaced
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(f"{path} is a device or a pipe; a model needs a file that can be read back. Nothing was written.")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"the folder {path.parent} does not exist; make it first (mkdir -p {path.parent}). Nothing was written.")
     tensors = {name: np.asarray(tensors[name], order="C") for name in sorted(tensors)}
@@ -165,7 +176,7 @@ def write_tensors(path: Any, tensors: dict[str, np.ndarray], header: dict[str, A
             for name, value in tensors.items():
                 if file.get_tensor(name).tobytes() != value.tobytes():
                     raise OSError(f"{path}: what was read back of {name} differs from what was written")
-        os.chmod(temporary, 0o666 & ~_umask())
+        os.chmod(temporary, path.stat().st_mode & 0o777 if path.is_file() else 0o666 & ~_umask())
         os.replace(temporary, path)
         _sync_folder(path.parent)
     except Exception as problem:
@@ -251,12 +262,11 @@ def _weights_from(file: TensorFile, header: dict[str, Any]) -> Iterator[None]:
             raise FileError(f"{file.path}: weight {inner!r} has shape {file.shape(key)}, the configuration wants {shape}")
         return file.read(key)
 
-    previous = layer_module.weight_source
-    layer_module.weight_source = take
+    previous, loading.source = loading.source, take
     try:
         yield
     finally:
-        layer_module.weight_source = previous
+        loading.source = previous
 
 
 def find_ties(model: Any) -> dict[str, str]:

@@ -15,6 +15,7 @@ extra 'fast'); it goes before the one for 'numpy' unless ``use_accelerator(False
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import os
 from collections.abc import Callable
@@ -77,6 +78,9 @@ class Kernel:
             if _accelerated and "numba" in self.overrides:
                 self._table[_types["numpy"]] = self.overrides["numba"]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _find, (self.__module__, self.__qualname__)  # a pickle or a copy of a model names its kernels
+
     def __repr__(self) -> str:
         return f"<kernel {self.__name__}, overrides: {', '.join(self.overrides) or 'none'}>"
 
@@ -84,6 +88,11 @@ class Kernel:
 def kernel(reference: Callable[..., Any]) -> Kernel:
     """Make ``reference`` a kernel that overrides can be registered for."""
     return Kernel(reference)
+
+
+def _find(module: str, name: str) -> Kernel:
+    importlib.import_module(module)
+    return KERNELS[f"{module}.{name}"]
 
 
 def _parameters(function: Callable[..., Any]) -> str:

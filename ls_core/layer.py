@@ -37,6 +37,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +52,14 @@ from .registry import Configurable, deserialize
 from .types import Array, Shape
 from .view import view_of
 
-# While a file is loaded: (path, shape, dtype) -> the stored array. Then nothing is drawn, and nothing is allocated unchecked.
-weight_source: Callable[[str, tuple[int, ...], str], np.ndarray] | None = None
+
+class _Loading(threading.local):
+    """While this thread loads a file: (path, shape, dtype) -> the stored array. Then nothing is drawn or allocated unchecked."""
+
+    source: Callable[[str, tuple[int, ...], str], np.ndarray] | None = None
+
+
+loading = _Loading()
 
 
 def snake_case(name: str) -> str:
@@ -205,8 +212,8 @@ class Layer(Configurable):
         shape = tuple(int(s) for s in shape)
         kind = str(np.dtype(dtype)) if dtype is not None else self._float_type()
         path = f"{self.path}/{name}"
-        if weight_source is not None:
-            host = weight_source(path, shape, kind)
+        if loading.source is not None:
+            host = loading.source(path, shape, kind)
             kind = str(host.dtype)
         else:
             host = deserialize("initializer", initializer)(shape, dtype=kind, stream=random_stream(path))

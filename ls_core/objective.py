@@ -70,6 +70,9 @@ class Objective:
         self.several = len(names) > 1
         self.model: Any = None  # the model, or its view that ends before a joined activation
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "model": None}  # a copy or a pickle joins its own model before its next batch
+
     def join(self, model: Any) -> None:
         """Join closing softmaxes and sigmoids with their cross-entropies; check that each loss fits its output."""
         self.model = model

@@ -5,6 +5,7 @@ B batch, I inputs, U units; the kernels' 4 U columns hold the gates i, f, c, o.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from ls_core.backend import get_xp
@@ -60,14 +61,13 @@ def lstm_cell_backward(
 
 def with_forget_bias(initializer: Any, units: int) -> Any:
     """``initializer``, with ones at the forget gate."""
-    make = deserialize("initializer", initializer)
+    return partial(_draw_with_ones, deserialize("initializer", initializer), slice(units, 2 * units))
 
-    def draw(shape: tuple[int, ...], dtype: Any = None, stream: Any = None) -> Any:
-        host = make(shape, dtype=dtype, stream=stream).copy()
-        host[units : 2 * units] = 1.0
-        return host
 
-    return draw
+def _draw_with_ones(make: Any, where: slice, shape: tuple[int, ...], dtype: Any = None, stream: Any = None) -> Any:
+    host = make(shape, dtype=dtype, stream=stream).copy()
+    host[where] = 1.0
+    return host
 
 
 class LSTMCell(RecurrentCell):
