@@ -3,12 +3,17 @@
 A stream is named after its use (``'sequential/dropout/mask'``, ``'fit/shuffle'``). Its numbers depend on
 the seed and the name alone, so results do not depend on the order of unrelated calls. All state
 lives on the host; a device backend counts from one key per draw.
+
+A thread that makes batches before they are used draws ahead (``drawing_ahead``): from copies of the streams, whose states the
+streams take on when the batch is used. So the streams stand where they would without the thread, however far it has come.
 """
 
 from __future__ import annotations
 
 import contextlib
+import copy
 import hashlib
+import threading
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -21,16 +26,23 @@ from .types import Array, DType
 _seed = 0
 _streams: dict[str, Stream] = {}
 _counters: dict[str, int] = {}
+_thread = threading.local()  # .ahead: this thread's Ahead, where it draws ahead
 
 
 class Stream:
-    """One named stream of random numbers. ``generator`` is a plain ``numpy.random.Generator``."""
+    """One named stream of random numbers."""
 
     def __init__(self, name: str, seed: int) -> None:
         digest = hashlib.sha256(name.encode()).digest()
         words = [int.from_bytes(digest[i : i + 4], "little") for i in range(0, 16, 4)]
         self.name = name
-        self.generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, *words])))
+        self._generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, *words])))
+
+    @property
+    def generator(self) -> np.random.Generator:
+        """A plain ``numpy.random.Generator``. Ask for it where you draw: in a thread that draws ahead it is another one."""
+        ahead: Ahead | None = getattr(_thread, "ahead", None)
+        return self._generator if ahead is None else ahead.generator_of(self)
 
     def uniform(self, shape: tuple[int, ...], dtype: DType = np.float32, like: Array = None) -> Array:
         """Uniform numbers in [0, 1), on the backend of ``like`` (default: the current one)."""
@@ -84,9 +96,11 @@ def random_stream(name: str, seed: int | None = None) -> Stream:
 
     With a ``seed`` it begins with numbers that depend on that and on the last part of the name alone.
     """
-    stream = _streams.get(name)
+    ahead: Ahead | None = getattr(_thread, "ahead", None)
+    stream = _streams.get(name) or (None if ahead is None else ahead.begun.get(name))
     if stream is None:
-        stream = _streams[name] = Stream(name, _seed) if seed is None else Stream(name.rpartition("/")[2], seed)
+        stream = Stream(name, _seed) if seed is None else Stream(name.rpartition("/")[2], seed)
+        (_streams if ahead is None else ahead.begun)[name] = stream
     return stream
 
 
@@ -146,3 +160,42 @@ def same_random_numbers() -> Iterator[None]:
         yield
     finally:
         set_random_state(state)
+
+
+# --- drawing ahead -----------------------------------------------------------------------------------
+
+
+class Ahead:
+    """The copies of the streams that a thread draws from."""
+
+    def __init__(self) -> None:
+        self.begun: dict[str, Stream] = {}  # streams that were first asked for in this thread
+        self._copies: dict[Stream, np.random.Generator] = {}
+
+    def generator_of(self, stream: Stream) -> np.random.Generator:
+        """The copy of that stream's generator, made when the thread first draws from it."""
+        if stream not in self._copies:
+            self._copies[stream] = copy.deepcopy(stream._generator)
+        return self._copies[stream]
+
+    def get_state(self) -> Any:
+        """Where the copies stand: what ``catch_up`` takes."""
+        return dict(self.begun), [(stream, generator.bit_generator.state) for stream, generator in self._copies.items()]
+
+
+@contextlib.contextmanager
+def drawing_ahead() -> Iterator[Ahead]:
+    """Inside, this thread draws from copies of the streams."""
+    _thread.ahead = Ahead()
+    try:
+        yield _thread.ahead
+    finally:
+        _thread.ahead = None
+
+
+def catch_up(state: Any) -> None:
+    """Bring the streams to where the copies of a thread stood."""
+    begun, states = state
+    begun = {stream: _streams.setdefault(name, stream) for name, stream in begun.items()}
+    for stream, inner in states:
+        begun.get(stream, stream)._generator.bit_generator.state = inner

@@ -1,7 +1,8 @@
 """A training run that a test ends with SIGKILL and starts again.
 
 ``python -m tests.resume_script FOLDER SAVE_FREQ [WHERE COUNT]``: with WHERE it ends itself, at the COUNT-th call of a function
-that writing a checkpoint goes through.
+that writing a checkpoint goes through. SAVE_FREQ is '2' (batches), 'epoch', or 'prefetched': 2 as well, with a thread
+that makes batches ahead and draws noise for them.
 """
 
 from __future__ import annotations
@@ -16,9 +17,18 @@ import numpy as np
 
 import ls_core
 from ls_core.callbacks import BackupAndRestore, Callback, CSVLogger, EarlyStopping
+from ls_core.data import ArrayDataset, DataLoader
 from ls_layers import BatchNormalization, Dense, Dropout
 from ls_optim import Adam
 from ls_optim.schedules import CosineDecay
+
+
+class Noisy(ArrayDataset):
+    """Draws while a batch is made."""
+
+    def take(self, indices: np.ndarray) -> Any:
+        x, y = super().take(indices)
+        return x + 0.1 * ls_core.random_stream("noise").generator.normal(size=x.shape), y
 
 
 class Say(Callback):
@@ -28,7 +38,7 @@ class Say(Callback):
         print("step", flush=True)
 
 
-def train(folder: Path, save_freq: int | str) -> None:
+def train(folder: Path, save_freq: str) -> None:
     ls_core.set_seed(3)
     rng = np.random.default_rng(0)
     y = np.arange(200) % 4
@@ -41,10 +51,15 @@ def train(folder: Path, save_freq: int | str) -> None:
     callbacks = [
         EarlyStopping("val_loss", patience=50, restore_best_weights=True),
         CSVLogger(folder / "log.csv"),
-        BackupAndRestore(folder / "run.ckpt", save_freq=save_freq, keep_last=2, keep_best="val_loss"),
+        BackupAndRestore(folder / "run.ckpt", "epoch" if save_freq == "epoch" else 2, keep_last=2, keep_best="val_loss"),
         Say(),
     ]
-    history = model.fit(x, y, epochs=8, batch_size=16, validation_split=0.2, callbacks=callbacks, verbose=0)
+    options: dict[str, Any] = {"epochs": 8, "callbacks": callbacks, "verbose": 0}
+    if save_freq == "prefetched":
+        loader = DataLoader(Noisy(x[:160], y[:160]), 16, shuffle=True, prefetch=3)
+        history = model.fit(loader, validation_data=(x[160:], y[160:]), **options)
+    else:
+        history = model.fit(x, y, batch_size=16, validation_split=0.2, **options)
     model.save(folder / "final.safetensors")
     print("history", [value.hex() for values in history.history.values() for value in values])
 
@@ -71,4 +86,4 @@ def end_myself(where: str, count: int) -> None:
 if __name__ == "__main__":
     if len(sys.argv) > 3:
         end_myself(sys.argv[3], int(sys.argv[4]))
-    train(Path(sys.argv[1]), int(sys.argv[2]) if sys.argv[2].isdigit() else sys.argv[2])
+    train(Path(sys.argv[1]), sys.argv[2])

@@ -54,7 +54,7 @@ def check_files(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[bytes, bytes, str]]:
-    return {freq: finish(tmp_path_factory.mktemp("whole"), freq) for freq in ("2", "epoch")}
+    return {freq: finish(tmp_path_factory.mktemp("whole"), freq) for freq in ("2", "epoch", "prefetched")}
 
 
 def kill_once(folder: Path, save_freq: str, chance: random.Random) -> None:
@@ -72,7 +72,7 @@ def kill_once(folder: Path, save_freq: str, chance: random.Random) -> None:
 @pytest.mark.parametrize("seed", [*range(5), *(pytest.param(i, marks=pytest.mark.slow) for i in range(5, 20))])
 def test_sigkill_at_a_random_moment(seed: int, tmp_path: Path, uninterrupted: dict[str, Any]) -> None:
     chance = random.Random(seed)
-    save_freq = "epoch" if seed % 4 == 3 else "2"
+    save_freq = ("2", "prefetched", "2", "epoch")[seed % 4]
     for _ in range(chance.randint(1, 3)):
         kill_once(tmp_path, save_freq, chance)
     assert finish(tmp_path, save_freq) == uninterrupted[save_freq]
@@ -309,6 +309,57 @@ def loaders() -> dict[str, Any]:
 @pytest.mark.parametrize("crash", [3, 7, 12])
 def test_loaders(kind: str, crash: int, tmp_path: Path) -> None:
     compare(tmp_path, small, lambda: (loaders()[kind](),), crash, validation_data=DataLoader(ArrayDataset(*rows(20)), 8))
+
+
+class Late(ls_core.data.Dataset):
+    """Draws from a stream for its last samples only, and slowly: a thread that makes batches ahead is then in the middle of it."""
+
+    def __init__(self, hold: bool = False) -> None:
+        self.draw = ls_core.random_stream("held") if hold else None  # a stream may be held, not its generator
+        self.data = rows()
+
+    def __len__(self) -> int:
+        return 50
+
+    def __getitem__(self, index: int) -> Any:
+        x, y = self.data
+        if index < 32:
+            return x[index], y[index]
+        time.sleep(0.003)
+        stream = self.draw or ls_core.random_stream("late")
+        return x[index] + stream.generator.normal(size=6) * 0.1, y[index]
+
+
+class Slow(Callback):
+    """Leaves a thread the time to run ahead."""
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("hold", [False, True])
+@pytest.mark.parametrize("prefetch", [1, 6])
+@pytest.mark.parametrize("crash", [1, 4, 6, 7, 9])
+def test_a_checkpoint_while_a_thread_has_drawn_ahead(crash: int, prefetch: int, hold: bool, tmp_path: Path) -> None:
+    compare(tmp_path, small, lambda: (DataLoader(Late(hold), 8, prefetch=prefetch),), crash, callbacks=lambda: [Slow()], epochs=2)
+
+
+@pytest.mark.parametrize("prefetch", [1, 6])
+def test_an_epoch_that_leaves_batches_of_a_thread_unused(prefetch: int, tmp_path: Path) -> None:
+    """What the thread drew for them is as if it had not been drawn, however far it came."""
+
+    def loader(prefetch: int) -> Any:
+        return (DataLoader(Late(), 8, prefetch=prefetch),)
+
+    found = []
+    for ahead, slow in ((0, False), (prefetch, False), (prefetch, True)):
+        ls_core.set_seed(7)
+        model = small()
+        callbacks = [Slow()] if slow else []
+        history = model.fit(*loader(ahead), epochs=3, steps_per_epoch=5, verbose=0, callbacks=callbacks)
+        found.append(everything(model, history))
+    assert found[0] == found[1] == found[2]
+    compare(tmp_path, small, lambda: loader(prefetch), 8, callbacks=lambda: [Slow()], steps_per_epoch=5)
 
 
 def test_a_generator_is_run_through_again(tmp_path: Path) -> None:

@@ -48,7 +48,8 @@ class BackupAndRestore(Triggered):
     Notes
     -----
     A checkpoint is a model file too: ``load_model('run.ckpt')``. What a loader or generator of your own draws must come
-    from ``ls_core.random_stream`` to be resumed; a generator is run through again up to its place.
+    from ``ls_core.random_stream(name).generator``, asked for where it is drawn (a thread that makes batches ahead has another), to
+    be resumed; a generator is run through again up to its place.
 
     Source: Keras 3, ``keras.callbacks.BackupAndRestore``, which resumes at epochs.
 

@@ -99,20 +99,19 @@ class DataLoader:
     def __iter__(self) -> Iterator[Any]:
         return prefetch(self._batches(), self.prefetch) if self.prefetch else self._batches()
 
-    def _generators(self) -> list[np.random.Generator]:
-        """What draws the order of the next pass: the loader's own stream, its samplers' generators."""
-        own = None if self._stream is None else self._stream.generator
-        found = (own, getattr(self.sampler, "_draw", None), getattr(self.batch_sampler, "_draw", None))
+    def _streams(self) -> list[Stream]:
+        """What draws the order of the next pass: the loader's own stream, its samplers' streams."""
+        found = (self._stream, getattr(self.sampler, "_stream", None), getattr(self.batch_sampler, "_stream", None))
         return [each for each in found if each is not None]
 
     def get_state(self) -> dict[str, Any]:
         """What a resumed run needs to make the next pass's order again."""
-        return {"generators": [each.bit_generator.state for each in self._generators()]}
+        return {"generators": [each.generator.bit_generator.state for each in self._streams()]}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Take up what ``get_state`` gave."""
-        for generator, inner in zip(self._generators(), state["generators"], strict=True):
-            generator.bit_generator.state = inner
+        for stream, inner in zip(self._streams(), state["generators"], strict=True):
+            stream.generator.bit_generator.state = inner
 
     def _batches(self) -> Iterator[Any]:
         if isinstance(self.dataset, IterableDataset):

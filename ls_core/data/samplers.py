@@ -11,8 +11,8 @@ import numpy as np
 from ..random import Stream, random_stream
 
 
-def _generator(use: str, seed: int | None) -> np.random.Generator:
-    return (random_stream(use) if seed is None else Stream(use, seed)).generator
+def _stream(use: str, seed: int | None) -> Stream:
+    return random_stream(use) if seed is None else Stream(use, seed)
 
 
 class WeightedSampler:
@@ -46,13 +46,13 @@ class WeightedSampler:
         if not replacement and self.num_samples > drawable:
             raise ValueError(f"{self.num_samples} samples can't be drawn without replacement from {drawable} of positive weight")
         self.replacement = replacement
-        self._draw = _generator("data/weighted", seed)
+        self._stream = _stream("data/weighted", seed)
 
     def __len__(self) -> int:
         return self.num_samples
 
     def __iter__(self) -> Iterator[int]:
-        drawn = self._draw.choice(len(self.probabilities), self.num_samples, self.replacement, self.probabilities)
+        drawn = self._stream.generator.choice(len(self.probabilities), self.num_samples, self.replacement, self.probabilities)
         return iter(drawn.tolist())
 
 
@@ -99,13 +99,13 @@ class StratifiedBatchSampler:
     def __init__(self, labels: Any, batch_size: int, drop_last: bool = False, seed: int | None = None) -> None:
         _, self.ids, self.counts = np.unique(np.asarray(labels).ravel(), return_inverse=True, return_counts=True)
         self.batch_size, self.drop_last = batch_size, drop_last
-        self._draw = _generator("data/stratified", seed)
+        self._stream = _stream("data/stratified", seed)
 
     def __len__(self) -> int:
         return len(self.ids) // self.batch_size if self.drop_last else math.ceil(len(self.ids) / self.batch_size)
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        order = self._draw.permutation(len(self.ids))
+        order = self._stream.generator.permutation(len(self.ids))
         shuffled = self.ids[order]
         by_class = np.argsort(shuffled, kind="stable")
         rank = np.empty(len(order))  # of each sample among those of its class
@@ -145,14 +145,14 @@ class BucketSampler:
     ) -> None:
         self.lengths = np.asarray(lengths)
         self.batch_size, self.shuffle, self.pool, self.drop_last = batch_size, shuffle, pool, drop_last
-        self._draw = _generator("data/buckets", seed)
+        self._stream = _stream("data/buckets", seed)
 
     def __len__(self) -> int:
         return len(self.lengths) // self.batch_size if self.drop_last else math.ceil(len(self.lengths) / self.batch_size)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         n, size = len(self.lengths), self.batch_size
-        order = self._draw.permutation(n) if self.shuffle else np.arange(n)
+        order = self._stream.generator.permutation(n) if self.shuffle else np.arange(n)
         pool = size * self.pool if self.shuffle else max(n, 1)
         batches = []
         for start in range(0, n, pool):
@@ -160,6 +160,6 @@ class BucketSampler:
             rows = rows[np.argsort(self.lengths[rows], kind="stable")]
             batches += [rows[i : i + size] for i in range(0, len(rows), size)]
         batches = batches[: len(self)]
-        turns = self._draw.permutation(len(batches)) if self.shuffle else range(len(batches))
+        turns = self._stream.generator.permutation(len(batches)) if self.shuffle else range(len(batches))
         for i in turns:
             yield batches[i]
