@@ -17,6 +17,7 @@ EXTRAS = {
     "cuda12, cuda13": ("cupy",),
     "plots": ("matplotlib",),
     "fast": ("numba",),
+    "bf16": ("ml_dtypes",),
     "tensorboardx": ("tensorboardX",),
     "wandb": ("wandb",),
     "tune": ("optuna",),

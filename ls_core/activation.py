@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .backend import as_float
+from .backend import as_float, is_float
 from .registry import register
 from .types import Array
 
@@ -57,7 +57,7 @@ class ActivationFunction:
 
     def __call__(self, x: Array, **parameters: Any) -> Array:
         """y alone; ``parameters`` are the function's own: ``leaky_relu(x, negative_slope=0.1)``."""
-        if x.dtype.kind in "fc":
+        if is_float(x):
             return self.forward(x, **parameters)[0]
         if self.keeps_integers:  # a float64 holds them exactly up to 2^53
             return self.forward(x.astype("float64"), **parameters)[0].astype(x.dtype)

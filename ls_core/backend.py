@@ -309,9 +309,18 @@ def floatx_scope(dtype: str) -> Iterator[None]:
         set_floatx(previous)
 
 
+def is_float(x: Array) -> bool:
+    """Whether the array holds floats or complex numbers; bfloat16 too, whose kind NumPy calls 'V'.
+
+    >>> is_float(np.ones(2)), is_float(np.arange(2))
+    (True, False)
+    """
+    return x.dtype.kind in "fc" or x.dtype.name == "bfloat16"
+
+
 def as_float(x: Array) -> Array:
     """``x`` itself where it holds floats (or complex numbers), else as ``floatx()``."""
-    return x if x.dtype.kind in "fc" else x.astype(_floatx)
+    return x if is_float(x) else x.astype(_floatx)
 
 
 if os.environ.get("LS_BACKEND"):

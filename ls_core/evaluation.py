@@ -50,7 +50,7 @@ class Evaluator(Predictor):
         loss_weights : list or dict of float, optional
         metrics, weighted_metrics : list of str or Metric; for several outputs a list of lists, or a dict
             'accuracy' becomes the accuracy that fits the loss. The weighted ones see the sample weights.
-        mixed_precision : {'float16'}, optional
+        mixed_precision : {'float16', 'bfloat16'}, optional
             Train in half precision with float32 Parameters, for speed and memory on CUDA; see ``MixedPrecision``.
 
         Raises

@@ -1,117 +1,142 @@
-"""MixedPrecision: forward and backward in float16, Parameters and updates in float32, the loss scaled in between.
+"""MixedPrecision: forward and backward in half precision, Parameters and updates in float32.
 
 ::
 
-    compute     Parameters show float16 copies of themselves; y = model(x) in float16
-    loss        y in float32; dy times the scale, in float16: small gradients would become 0 there
+    compute     Parameters show float16 or bfloat16 copies of themselves; y = model(x) in that type
+    loss        y in float32; in float16 dy times the scale: small gradients would become 0 there
     gradients   in float32, divided by the scale
-    update      of the float32 Parameters; left out where a gradient overflowed, and the scale halved
+    update      of the float32 Parameters; in float16 left out where a gradient overflowed, and the scale halved
 
-What layers remember (moving statistics) stays in float32. The one wait for the device in a step asks whether all
-gradients are finite.
+bfloat16 has float32's range: nothing is scaled, nothing overflows that would not in float32, and no step waits for the device.
+float16 has three bits more and asks once a step whether all gradients are finite. What layers remember (moving statistics)
+stays in float32.
+
+NumPy has no products in bfloat16, and falls back to float32 within its formulas. So there arrays stay float32, but all that
+layers are given and hand on is rounded to bfloat16: the numbers of bfloat16, and no faster than float32.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from .backend import get_xp
+from .backend import backend_of, get_xp, is_float
 from .data import map_tree
 from .parameter import Parameter, RowGradient
+from .protocol import collect_losses, handing_on
 from .tracking import LossTracker, explain_non_finite
 from .types import Array
 
 
 class MixedPrecision:
-    """How a model trains in half precision; ``compile(mixed_precision='float16')`` makes one.
+    """How a model trains in half precision; ``compile(mixed_precision='bfloat16')`` makes one.
 
     Parameters
     ----------
-    dtype : {'float16'}
+    dtype : {'float16', 'bfloat16'}
     initial_scale : float
-        Default 2**15.
+        Of the loss in float16. Default 2**15; in bfloat16 it is 1.
     growth_steps : int
         After so many steps without overflow the scale is doubled. Default 2000.
 
     Raises
     ------
     ValueError
-        Another dtype: NumPy has no bfloat16, and LS none that is tested on CUDA.
+        Another dtype.
+    ImportError
+        'bfloat16' where ml_dtypes is missing (the extra 'bf16').
 
-    Source: Micikevicius et al. 2018, "Mixed Precision Training", section 3; Keras 3, ``keras.optimizers.LossScaleOptimizer``.
+    Source: Micikevicius et al. 2018, "Mixed Precision Training", section 3; Keras 3, ``keras.optimizers.LossScaleOptimizer``;
+    Kalamkar et al. 2019, "A Study of BFLOAT16 for Deep Learning Training".
     """
 
     def __init__(self, dtype: str, initial_scale: float = 2.0**15, growth_steps: int = 2000) -> None:
-        if dtype not in ("float16", "mixed_float16"):
-            raise ValueError(f"mixed_precision is 'float16' or None, not {dtype!r}: NumPy computes no bfloat16")
-        self.dtype = "float16"
-        self.scale, self.growth_steps = initial_scale, growth_steps
+        self.dtype = dtype.removeprefix("mixed_")
+        if self.dtype not in ("float16", "bfloat16"):
+            raise ValueError(f"mixed_precision is 'float16', 'bfloat16' or None, not {dtype!r}")
+        self.kind = bfloat16() if self.dtype == "bfloat16" else np.dtype(self.dtype)
+        self.scales = self.dtype == "float16"
+        self.scale, self.growth_steps = initial_scale if self.scales else 1.0, growth_steps
         self.good_steps = 0
 
     def check(self, model: Any) -> None:
-        """Refuse what can't be scaled."""
-        if any(layer.activity_regularizer is not None or getattr(layer, "adds_loss", False) for layer in model._flatten()):
-            raise ValueError("mixed precision scales the loss alone; take activity regularisers out of the model")
+        """Refuse what can't be computed: bfloat16 with a CuPy that does not know it."""
+        backend = backend_of(model._all_parameters[0].value)
+        if self.dtype == "bfloat16" and backend.name == "cupy" and int(backend.xp.__version__.partition(".")[0]) < 14:
+            raise ValueError(f"bfloat16 on CUDA needs CuPy 14 or later, this is {backend.xp.__version__}; use mixed_precision='float16'")
 
     def step(self, model: Any, x: tuple[Array, ...], y: Any, weights: Any, tracker: LossTracker) -> None:
         """One step, in place of ``train_step``."""
         objective, parameters = model._objective, model._all_parameters
-        with self._halved(parameters), np.errstate(over="ignore", invalid="ignore"):  # an overflow is looked for below
+        between = None if self.scales else self._half
+        with self._halved(parameters), handing_on(between, self.scale), np.errstate(over="ignore", invalid="ignore"):
             y_pred, cache = objective.model.forward(*map_tree(self._half, x), training=True)
             y_pred = map_tree(_wide, y_pred)
             values, loss, dy = objective.value_and_grad(y, y_pred, weights, cache.mask)
+            penalty = collect_losses(cache) if model._has_penalties else 0.0
             objective.model.backward(map_tree(lambda g: self._half(g * self.scale), dy), cache, input_gradient=False)
-        if not self._unscale(parameters):
+        finite = self._unscale(parameters)
+        if self.scales and not (finite is None or bool(finite)):  # an overflow
             self._back_off(model, x, parameters, loss)
             return
+        loss = loss + penalty
         objective.update_metrics(y, y_pred, weights, cache.mask)
         for parameter in model._regularized:
             parameter.accumulate(parameter.regularizer.gradient(parameter.value))
             loss = loss + parameter.regularizer(parameter.value)
         tracker.add(loss, values, len(x[0]))
+        if not self.scales and backend_of(loss).name == "numpy" and not math.isfinite(loss):  # as in train_step
+            _drop(parameters)
+            raise explain_non_finite(model, x, loss)
         for watch in model.gradient_watchers:
             watch(parameters)
         model.optimizer.apply(parameters)
-        self.good_steps += 1
-        if self.good_steps == self.growth_steps:
-            self.scale, self.good_steps = self.scale * 2.0, 0
+        if self.scales:
+            self.good_steps += 1
+            if self.good_steps == self.growth_steps:
+                self.scale, self.good_steps = self.scale * 2.0, 0
 
     def _half(self, x: Array) -> Array:
-        return x.astype(self.dtype) if getattr(getattr(x, "dtype", None), "kind", "") == "f" else x
+        """Floats in the compute type."""
+        if not _real(x):
+            return x
+        if not self.scales and isinstance(x, np.ndarray):
+            return x.astype(self.kind).astype(np.float32)
+        return x.astype(self.kind, copy=False)
 
     @contextlib.contextmanager
     def _halved(self, parameters: list[Parameter]) -> Iterator[None]:
-        """Inside, the Parameters that are trained or frozen show float16 copies of their values."""
-        masters = [(p, p.value) for p in parameters if not p.state and p.dtype.kind == "f"]
+        """Inside, the Parameters that are trained or frozen show copies of their values in the compute type."""
+        masters = [(p, p.value) for p in parameters if not p.state and _real(p.value)]
         for p, value in masters:
-            p.value = value.astype(self.dtype)
+            p.value = self._half(value)
         try:
             yield
         finally:
             for p, value in masters:
                 p.value = value
 
-    def _unscale(self, parameters: list[Parameter]) -> bool:
-        """Gradients in the Parameters' type and divided by the scale; whether all are finite."""
+    def _unscale(self, parameters: list[Parameter]) -> Any:
+        """Gradients in the Parameters' type and divided by the scale; whether all are finite, where that is asked."""
         finite = None
         for p in parameters:
             if p.grad is None:
                 continue
             rows = p.grad.rows if isinstance(p.grad, RowGradient) else None
-            half = p.grad.values if isinstance(p.grad, RowGradient) else p.grad
-            wide = half.astype(p.dtype) * (1.0 / self.scale)
+            wide = self._half(p.grad.values if rows is not None else p.grad).astype(p.dtype)
+            if self.scales:
+                wide = wide * (1.0 / self.scale)
+                each = get_xp(wide).isfinite(wide).all()
+                finite = each if finite is None else finite & each
             p.grad = wide if rows is None else RowGradient(rows, wide, p.shape)
-            each = get_xp(wide).isfinite(wide).all()
-            finite = each if finite is None else finite & each
-        return finite is None or bool(finite)
+        return finite
 
     def _back_off(self, model: Any, x: tuple[Array, ...], parameters: list[Parameter], loss: Array) -> None:
-        for p in parameters:
-            p.drop_grad()
+        _drop(parameters)
         self.scale, self.good_steps = self.scale / 2.0, 0
         if self.scale < 2.0**-14:  # no scale helps: it is not the gradients that overflow
             raise explain_non_finite(model, x, loss)
@@ -123,5 +148,24 @@ class MixedPrecision:
         self.scale, self.good_steps = state["scale"], state["good_steps"]
 
 
+def bfloat16() -> Any:
+    """The type bfloat16, which NumPy and CuPy take from ml_dtypes."""
+    try:
+        import ml_dtypes
+    except ImportError as problem:
+        raise ImportError("bfloat16 needs ml_dtypes: pip install 'ls-engine[bf16]'") from problem
+    return np.dtype(ml_dtypes.bfloat16)
+
+
+def _real(x: Any) -> bool:
+    """Whether ``x`` is an array of real floats."""
+    return hasattr(x, "dtype") and is_float(x) and x.dtype.kind != "c"
+
+
 def _wide(y: Array) -> Array:
-    return y.astype(np.float32) if y.dtype.kind == "f" else y
+    return y.astype(np.float32) if _real(y) else y
+
+
+def _drop(parameters: list[Parameter]) -> None:
+    for p in parameters:
+        p.drop_grad()

@@ -7,6 +7,7 @@ the cache back. ``Layer.__init_subclass__`` puts ``with_protocol_forward`` and `
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 from collections.abc import Callable, Iterator
@@ -19,6 +20,23 @@ if TYPE_CHECKING:
     from .layer import Layer
 
 _CONSUMED = object()
+_between: Callable[[Array], Array] | None = None
+_penalty_scale = 1.0
+
+
+@contextlib.contextmanager
+def handing_on(between: Callable[[Array], Array] | None, penalty_scale: float = 1.0) -> Iterator[None]:
+    """Inside, layers hand on ``between(array)`` of their outputs and of the gradients of their inputs.
+
+    ``penalty_scale`` multiplies the gradients of activity regularisers: it is how often too large dy comes.
+    """
+    global _between, _penalty_scale
+    previous = _between, _penalty_scale
+    _between, _penalty_scale = between, penalty_scale
+    try:
+        yield
+    finally:
+        _between, _penalty_scale = previous
 
 
 class Cache:
@@ -56,20 +74,31 @@ class PenalizedCache(Cache):
     def __init__(self, layer: Layer, saved: Any, shape: Any, mask: Array, outputs: tuple[Array, ...]) -> None:
         super().__init__(layer, saved, shape, mask)
         self.outputs = outputs
-        self.loss: Array = sum(layer.activity_regularizer(y) * (1.0 / _batch(y)) for y in outputs)
+        self.loss: Array = sum(layer.activity_regularizer(_wide(y)) * (1.0 / _batch(y)) for y in outputs)
 
     def add_gradient(self, dy: Any) -> Any:
         """dy with the penalty's gradient; new arrays."""
         several = isinstance(dy, (tuple, list))
         total = []
         for y, each in zip(self.outputs, dy if several else (dy,), strict=True):
-            gradient = self.layer.activity_regularizer.gradient(y) * (1.0 / _batch(y))
+            gradient = self.layer.activity_regularizer.gradient(y) * (_penalty_scale / _batch(y))
             total.append(gradient if each is None else each + gradient)
         return tuple(total) if several else total[0]
 
 
 def _batch(y: Array) -> int:
     return max(1, y.shape[0]) if y.ndim else 1
+
+
+def _wide(y: Array) -> Array:
+    """Half types as float32: the sum over a batch needs its range."""
+    return y.astype("float32") if y.dtype.itemsize == 2 else y
+
+
+def _each(function: Callable[[Array], Array], value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return type(value)(_each(function, part) for part in value)
+    return value if value is None else function(value)
 
 
 def collect_losses(cache: Any) -> Array:
@@ -100,7 +129,13 @@ def with_protocol_forward(raw: Callable[..., Any]) -> Callable[..., Any]:
         if not self.built:
             self._build_on(inputs)
         result = raw(self, *inputs, **options)
+        if not isinstance(result, (tuple, list)):
+            raise TypeError(
+                f"{self}: forward returns (y, saved), not {type(result).__name__}; saved is what backward needs, None for nothing"
+            )
         y, saved = result[0], result[1]
+        if _between is not None:
+            y = _each(_between, y)
         shape, mask = getattr(y, "shape", None), result[2] if len(result) == 3 else None
         if self.activity_regularizer is None or isinstance(saved, PenalizedCache):  # such a one if forward called super().forward
             return y, Cache(self, saved, shape, mask)
@@ -117,9 +152,8 @@ def with_protocol_backward(raw: Callable[..., Any]) -> Callable[..., Any]:
         saved = cache.take(self, dy)
         if isinstance(cache, PenalizedCache):
             dy = cache.add_gradient(dy)
-        if takes:
-            return raw(self, dy, saved, input_gradient=input_gradient)
-        return raw(self, dy, saved)
+        dx = raw(self, dy, saved, input_gradient=input_gradient) if takes else raw(self, dy, saved)
+        return dx if _between is None else _each(_between, dx)
 
     return backward
 

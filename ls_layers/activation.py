@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ls_core.backend import is_float
 from ls_core.layer import Layer
 from ls_core.registry import deserialize
 from ls_core.types import Array
@@ -49,7 +50,7 @@ class Activation(Layer):
         return self.activation.output_shape(input_shape)
 
     def forward(self, x: Array, training: bool = False) -> Any:
-        if x.dtype.kind not in "fc":
+        if not is_float(x):
             return self.activation(x), _INTEGERS
         return self.activation.forward(x)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ls_core.backend import floatx, get_xp
+from ls_core.backend import floatx, get_xp, is_float
 from ls_core.errors import ShapeError
 from ls_core.layer import Layer
 from ls_core.types import Array
@@ -43,16 +43,16 @@ class ImageLayer(Layer):
                 f"({'channels, height, width' if self.channels_first else 'height, width, channels'}) or a batch of them."
             )
         x, dtype = self.as_batch(images), images.dtype
-        if dtype.kind not in "fc":
+        if not is_float(images):
             x = x.astype(self.dtype or floatx())
         y, saved = self.transform(x, training)
         if dtype.kind in "iu" and self.keeps_integers:
             y = get_xp(y).rint(y).astype(dtype)
-        return self.restore(y, images.ndim), (saved, images.ndim, dtype.kind in "fc")
+        return self.restore(y, images.ndim), (saved, images.ndim, is_float(images))
 
     def backward(self, dy: Array, saved: Any, input_gradient: bool = True) -> Array:
-        inner, rank, is_float = saved
-        if not (input_gradient and is_float):
+        inner, rank, differentiable = saved
+        if not (input_gradient and differentiable):
             return None
         return dy if inner is None else self.restore(self.transpose(self.as_batch(dy), inner), rank)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ls_core.backend import floatx, get_xp, is_array, to_host
+from ls_core.backend import floatx, get_xp, is_array, is_float, to_host
 from ls_core.data import as_array
 from ls_core.errors import ShapeError
 from ls_core.kernel import kernel
@@ -160,13 +160,13 @@ class Normalization(Layer):
         return [get_xp(x).asarray(value.reshape(shape).astype(dtype)) for value in self.given]
 
     def forward(self, x: Array, training: bool = False) -> Any:
-        is_float = x.dtype.kind in "fc"
-        if not is_float:
+        differentiable = is_float(x)
+        if not differentiable:
             x = x.astype(self.dtype or floatx())
         self._check(x)
         mean, variance = self._statistics(x)
         y, deviation = normalization_forward(x, mean, variance, self.invert)
-        return y, (deviation if is_float else None)
+        return y, (deviation if differentiable else None)
 
     def backward(self, dy: Array, deviation: Any) -> Array:
         return None if deviation is None else normalization_backward(dy, deviation, self.invert)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ls_core.backend import floatx, get_xp
+from ls_core.backend import floatx, get_xp, is_float
 from ls_core.kernel import kernel
 from ls_core.layer import Layer
 from ls_core.types import Array
@@ -52,11 +52,11 @@ class Rescaling(Layer):
         self.scale, self.offset = _numbers(scale), _numbers(offset)
 
     def forward(self, x: Array, training: bool = False) -> Any:
-        is_float = x.dtype.kind in "fc"
-        if not is_float:
+        differentiable = is_float(x)
+        if not differentiable:
             x = x.astype(self.dtype or floatx())
         scale, offset = (_like(value, x) for value in (self.scale, self.offset))
-        return rescaling_forward(x, scale, offset), (scale if is_float else None)
+        return rescaling_forward(x, scale, offset), (scale if differentiable else None)
 
     def backward(self, dy: Array, saved: Any) -> Array:
         return None if saved is None else rescaling_backward(dy, saved)

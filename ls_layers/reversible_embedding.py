@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ls_core.backend import get_xp
+from ls_core.backend import get_xp, is_float
 from ls_core.errors import ShapeError
 from ls_core.kernel import kernel
 from ls_core.types import Array
@@ -111,7 +111,7 @@ class ReversibleEmbedding(Embedding):
         return (*input_shape[:-1], self.input_dim) if reverse else (*input_shape, self.output_dim)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        if inputs.dtype.kind == "f" and inputs.ndim and inputs.shape[-1] == self.output_dim:
+        if is_float(inputs) and inputs.ndim and inputs.shape[-1] == self.output_dim:
             return previous_mask  # the reverse direction; ids have no such axis of floats
         return super().compute_mask(inputs, previous_mask)
 

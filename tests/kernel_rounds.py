@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
+import ls_core
 from ls_core.backend import to_device
 from ls_core.losses.sparse_categorical_crossentropy import (
     sparse_categorical_crossentropy_logits_backward,
@@ -40,17 +42,27 @@ from ls_optim.adam import adam_update
 from ls_optim.rmsprop import rmsprop_update
 from ls_optim.sgd import sgd_update
 
-ALL = ("float64", "float32", "float16")
+from .tolerances import assert_close
+
+HALF = ("float16", "bfloat16") if find_spec("ml_dtypes") else ("float16",)
+if "bfloat16" in HALF:
+    import ml_dtypes as ml_dtypes  # which tells NumPy the name
+ALL = ("float64", "float32", *HALF)
 WIDE = ("float64", "float32")
 
 
 class Place:
-    """Makes arrays of one float type on one backend, from numbers that depend on the seed alone."""
+    """Makes arrays of one float type on one backend, from numbers that depend on the seed alone.
 
-    def __init__(self, backend: str, dtype: str, seed: int) -> None:
-        self.backend, self.dtype, self.rng = backend, dtype, np.random.default_rng(seed)
+    ``rounded``: to numbers that this type holds too.
+    """
+
+    def __init__(self, backend: str, dtype: str, seed: int, rounded: str | None = None) -> None:
+        self.backend, self.dtype, self.rng, self.rounded = backend, dtype, np.random.default_rng(seed), rounded
 
     def put(self, x: np.ndarray) -> Any:
+        if self.rounded and x.dtype.kind == "f":
+            x = x.astype(self.rounded).astype(x.dtype)
         return to_device(x, self.backend)
 
     def size(self, low: int, high: int) -> int:
@@ -155,7 +167,7 @@ def softmax(at: Place) -> list[Any]:
 
 @round_of(*ALL)
 def masks(at: Place) -> list[Any]:
-    drawn = at.put(at.rng.random((at.size(1, 9), at.size(1, 300))).astype("float32"))
+    drawn = to_device(at.rng.random((at.size(1, 9), at.size(1, 300))).astype("float32"), at.backend)
     return [keep_scaled(drawn, rate, np.dtype(at.dtype)) for rate in (0.0, 0.3, 1.0)]
 
 
@@ -212,7 +224,7 @@ def gru(at: Place) -> list[Any]:
     return [hs, h, *gru_backward(at.normal(B, U), dhs, saved, W, U_, mask, b is not None, truncate, True)]
 
 
-@round_of(*WIDE)
+@round_of(*WIDE, *HALF)
 def embedding(at: Place) -> list[Any]:
     V, D, n = at.size(1, 30), at.size(1, 300), at.size(1, 600)
     ids = at.ids(n, V)
@@ -306,6 +318,23 @@ def updates(at: Place) -> list[Any]:
         rmsprop_update(w, at.normal(*shape), v, mean if centered else None, m if momentum else None, 0.01, 0.9, momentum, 1e-7)
         results += [w, v, mean, m]
     return results
+
+
+def wanted(name: str, dtype: str, seed: int) -> list[Any]:
+    """What a round gives by the references on NumPy, which computes bfloat16 in float32."""
+    place = Place("numpy", "float32", seed, dtype) if dtype == "bfloat16" else Place("numpy", dtype, seed)
+    with ls_core.use_references():
+        return ROUNDS[name][0](place)
+
+
+def agree(got: list[Any], wanted: list[Any], dtype: str) -> None:
+    """Raise AssertionError unless both are the same to the tolerance of ``dtype``."""
+    for i, (a, b) in enumerate(zip(got, wanted, strict=True)):
+        assert (a is None) == (b is None), f"result {i}"
+        if b is not None:
+            name = str(b.dtype)
+            assert str(a.dtype) == (dtype if name == "float32" and dtype == "bfloat16" else name), f"result {i}"
+            assert_close(a, b, dtype, f"results {i}")
 
 
 CASES = [(name, dtype) for name, (_, types) in ROUNDS.items() for dtype in types]

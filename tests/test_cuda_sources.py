@@ -27,8 +27,8 @@ from ls_core.testing.trial import Trial
 from ls_layers.cases import TABLE
 
 from .device_models import image_model, text_model, training_step
-from .kernel_rounds import CASES, ROUNDS, Place
-from .tolerances import assert_close
+from .kernel_rounds import CASES, ROUNDS, Place, agree, wanted
+from .tolerances import assert_close, difference
 
 for _family in FAMILIES:
     __import__(_family)
@@ -57,14 +57,6 @@ def emulated(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-def agree(got: list[Any], wanted: list[Any], dtype: str) -> None:
-    for i, (a, b) in enumerate(zip(got, wanted, strict=True)):
-        assert (a is None) == (b is None), f"result {i}"
-        if b is not None:
-            assert a.dtype == b.dtype, f"result {i}"
-            assert_close(a, b, dtype, f"results {i}")
-
-
 # --- the same sources on the CPU ----------------------------------------------------------------------------------------
 
 
@@ -74,13 +66,10 @@ def agree(got: list[Any], wanted: list[Any], dtype: str) -> None:
 @pytest.mark.parametrize(("name", "dtype"), CASES)
 @pytest.mark.filterwarnings("ignore:overflow encountered in exp:RuntimeWarning")
 def test_kernels(name: str, dtype: str, seed: int) -> None:
-    run = ROUNDS[name][0]
-    with ls_core.use_references():
-        wanted = run(Place("numpy", dtype, seed))
     with host_syncs() as waits, thread_order(seed % 3):
-        got = run(Place("standin", dtype, seed))
-    agree(got, wanted, dtype)
+        got = ROUNDS[name][0](Place("standin", dtype, seed))
     assert waits == []
+    agree(got, wanted(name, dtype, seed), dtype)
 
 
 @needs_compiler
@@ -190,6 +179,24 @@ def test_layers(case: Case, dtype: str) -> None:
         if is_float(b):
             assert_close(a, b, dtype)
     assert waits == [] or {"no_waits", "on_standin"} & set(case.skip)
+
+
+@needs_compiler
+@pytest.mark.usefixtures("emulated")
+@pytest.mark.parametrize("case", TABLE, ids=[case.name for case in TABLE])
+def test_layers_in_bfloat16(case: Case) -> None:
+    """Near what float32 gives: a few roundings of 2^-8, one after the other."""
+    pytest.importorskip("ml_dtypes", reason="bfloat16 needs ml_dtypes, the extra bf16")
+    host = Trial(case, "float32")
+    if "keeps_float32" in case.skip or not host.numeric:
+        return
+    with ls_core.use_references():
+        wanted = host.run()
+    got = Trial(case, "bfloat16", backend="standin").run()
+    for a, b in zip((*got.y, *got.dx, *got.grads), (*wanted.y, *wanted.dx, *wanted.grads), strict=True):
+        assert (a is None) == (b is None)
+        if b is not None and is_float(b):
+            assert difference(a.astype("float32"), b) < 0.1
 
 
 @needs_compiler

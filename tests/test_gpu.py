@@ -24,7 +24,7 @@ from ls_core.testing.trial import Trial
 from ls_layers.cases import TABLE
 
 from .device_models import image_model, text_model, training_step
-from .kernel_rounds import CASES, ROUNDS, Place
+from .kernel_rounds import CASES, ROUNDS, Place, agree, wanted
 from .tolerances import assert_close
 
 pytestmark = pytest.mark.gpu
@@ -41,14 +41,7 @@ def _device() -> None:
 @pytest.mark.parametrize(("name", "dtype"), CASES)
 @pytest.mark.filterwarnings("ignore:overflow encountered in exp:RuntimeWarning")
 def test_kernels(name: str, dtype: str, seed: int) -> None:
-    run = ROUNDS[name][0]
-    with ls_core.use_references():
-        wanted = run(Place("numpy", dtype, seed))
-    got = run(Place("cupy", dtype, seed))
-    for i, (a, b) in enumerate(zip(got, wanted, strict=True)):
-        assert (a is None) == (b is None), f"result {i}"
-        if b is not None:
-            assert_close(a, b, dtype, f"results {i}")
+    agree(ROUNDS[name][0](Place("cupy", dtype, seed)), wanted(name, dtype, seed), dtype)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -13,7 +13,7 @@ from ..kernel import deterministic
 from ..parameter import add_rows, put_rows, sum_rows, take_rows
 from ..types import Array
 from .launch import Source, contiguous, each_grid, team_grid
-from .overrides import FLOATS, SINGLE_AND_DOUBLE, override
+from .overrides import FLOATS, override
 
 ROWS = Source(__file__, "rows.cu")
 
@@ -38,10 +38,13 @@ def gather_rows(table: Array, ids: Array, outside: float) -> Array:
     return y
 
 
-@override(sum_rows, types=SINGLE_AND_DOUBLE)
+@override(sum_rows)
 def sum_rows_cuda(ids: Array, values: Array) -> tuple[Array, Array]:
     """-> rows (n,), sums (n, ...): as many as ids came, so that nobody waits; unused ones are row -1 with values 0."""
     xp = get_xp(values)
+    if values.dtype.itemsize == 2:  # added up in float32
+        rows, sums = sum_rows_cuda(ids, values.astype("float32"))
+        return rows, sums.astype(values.dtype)
     n, D = ids.size, columns(values)
     ids, values = contiguous(xp, as_ids(ids), values)
     size = 1 << (2 * max(n, 1)).bit_length()

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from ..backend import is_float as holds_floats
 from ..backend import to_device, to_host
 from ..types import Array
 from .report import GradientError
 
+OWNERSHIP = "That belongs to its caller: make a new array, `x = x - m`, not `x -= m`"
 Resample = Callable[[np.random.Generator], "tuple[Any, ...]"]
 
 
@@ -33,8 +35,8 @@ def refill(value: Any, new: list[Any]) -> Any:
 
 
 def is_float(x: Any) -> bool:
-    """Whether ``x`` is an array of real or complex floating numbers."""
-    return hasattr(x, "dtype") and x.dtype.kind in "fc"
+    """Whether ``x`` is an array of real or complex floating numbers, or a Parameter with one."""
+    return hasattr(x, "dtype") and holds_floats(x)
 
 
 def as_double(x: Any, backend: str) -> Any:
@@ -59,6 +61,7 @@ class Subject:
     names: list[str]
     values: list[Array]
     parameters: list[str]  # those of ``names`` that must not have a gradient of zero
+    keeps_double = True  # whether outputs must be float64
 
     def __init__(self, inputs: tuple[Any, ...], backend: str, resample: Resample | None) -> None:
         self.backend = backend
@@ -130,6 +133,8 @@ class FunctionSubject(Subject):
 
 class LossSubject(FunctionSubject):
     """A loss: the gradient of its value with respect to y_pred, by ``value_and_grad``."""
+
+    keeps_double = False  # a loss may be asked to compute in another type
 
     def __init__(self, loss: Any, y_true: Any, y_pred: Any, sample_weight: Any, backend: str, resample: Resample | None) -> None:
         y_true, sample_weight = convert((y_true, sample_weight), backend)

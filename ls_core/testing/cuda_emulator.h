@@ -27,6 +27,23 @@ static Place threadIdx, blockIdx, blockDim, gridDim;
 #define __shared__ static  // one block at a time, so this is the block's
 #define __restrict__ __restrict
 
+// The upper half of a float, as __nv_bfloat16: what is put in is rounded to the nearest, ties to even.
+struct BFloat16 {
+    unsigned short bits;
+    BFloat16() = default;
+    BFloat16(float value) {
+        unsigned whole;
+        memcpy(&whole, &value, sizeof whole);
+        bits = value == value ? (whole + 0x7fff + (whole >> 16 & 1)) >> 16 : 0x7fc0;
+    }
+    operator float() const {
+        const unsigned whole = (unsigned)bits << 16;
+        float value;
+        memcpy(&value, &whole, sizeof value);
+        return value;
+    }
+};
+
 namespace emulator {
 
 enum State { READY, AT_WARP_BARRIER, AT_BLOCK_BARRIER, ENDED };
@@ -157,6 +174,8 @@ template <class X> std::string type_name() {
         return (std::is_const_v<Target> ? "const " : "") + type_name<std::remove_const_t<Target>>() + "*";
     } else if constexpr (std::is_same_v<X, bool>) {
         return "bool";
+    } else if constexpr (std::is_same_v<X, BFloat16>) {
+        return "bfloat16";
     } else {
         return (std::is_integral_v<X> ? "int" : "float") + std::to_string(8 * sizeof(X));
     }

@@ -34,7 +34,7 @@ from ..cuda.overrides import FAMILIES, OVERRIDES, register_for
 from .standin_array import StandInArray
 
 HEADER = Path(__file__).with_name("cuda_emulator.h")
-C_TYPES = {"float32": "float", "float64": "double", "float16": "_Float16"}
+C_TYPES = {"float32": "float", "float64": "double", "float16": "_Float16", "bfloat16": "BFloat16"}
 FAILURES = {1: "threads part at a barrier: some wait where others have left", 2: "an exchange with a thread that has left its warp"}
 GUARD = 8192  # bytes before and after each array
 NAN, MARK = 255, 0x5A  # what they hold where the kernel reads, and where it writes (a NaN would survive being computed with)

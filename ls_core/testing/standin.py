@@ -27,7 +27,7 @@ import numpy as np
 from ..backend import Backend, _numpy_uniform, register_backend
 from ..types import DType
 from .cupy_names import CONSTANTS, FUNCTIONS, HOST_FUNCTIONS, TYPES, UFUNCS
-from .standin_array import StandInArray, check_keywords, host_syncs, index_of, signatures, synced, unwrap, wrap
+from .standin_array import COMPUTES, StandInArray, check_keywords, host_syncs, index_of, narrowed, signatures, synced, unwrap, wider, wrap
 
 
 def _words(text: str) -> frozenset[str]:
@@ -45,6 +45,7 @@ _UPLOADS = _words("array asarray asanyarray ascontiguousarray asfortranarray")
 _SHAPES = _words("zeros ones empty full eye identity tri arange linspace logspace indices")  # take host numbers
 _HOST_SECOND = _words("repeat split array_split hsplit vsplit dsplit reshape broadcast_to tile")
 _DEVICE_BOOL = _words("allclose array_equal array_equiv count_nonzero")  # NumPy gives a Python number
+_COMPUTES = _words("amax amin around average einsum inner matmul nan_to_num norm outer round tensordot vdot where")
 # CuPy has the ufunc methods for these alone.
 _AT = _words("add subtract maximum minimum bitwise_and bitwise_or bitwise_xor")
 _REDUCE = frozenset(["add", "multiply"])
@@ -52,6 +53,7 @@ _REDUCE = frozenset(["add", "multiply"])
 
 def _function(name: str, plain: Callable[..., Any], known: set[str]) -> Callable[..., Any]:
     short = name.rpartition(".")[2]
+    computes = isinstance(plain, np.ufunc) or short in COMPUTES | _COMPUTES
 
     def call(*args: Any, **named: Any) -> Any:
         check_keywords(name, named, known)
@@ -66,10 +68,20 @@ def _function(name: str, plain: Callable[..., Any], known: set[str]) -> Callable
             plain_args = unwrap(args)
         if short in ("take", "take_along_axis"):
             return _take(short, plain_args, {key: unwrap(value) for key, value in named.items()})
+        keywords = {key: unwrap(value) for key, value in named.items()}
+        narrow = False
+        if computes:
+            plain_args, narrow = wider(plain_args)
+        out = keywords.get("out")
+        if narrow and out is not None and out.dtype.name == "bfloat16":
+            del keywords["out"]
         with np.errstate(all="ignore"):
-            result = plain(*plain_args, **{key: unwrap(value) for key, value in named.items()})
-        if named.get("out") is not None:
+            result = plain(*plain_args, **keywords)
+        if out is not None:
+            if "out" not in keywords:
+                out[...] = result
             return named["out"]
+        result = narrowed(result, narrow and short != "where" and keywords.get("dtype") is None)
         if short in _UPLOADS and isinstance(args[0], np.ndarray) and np.shares_memory(result, args[0]):
             result = result.copy()  # the device's memory is its own
         return StandInArray(np.asarray(result)) if short in _DEVICE_BOOL else wrap(result)

@@ -5,6 +5,8 @@
 - an index array out of range wraps silently, as CUDA kernels do;
 - assigning to the same place twice (``x[[0, 0]] = values``) is an error, since its result is undefined;
 - no object, string or long double dtypes; only CuPy's methods and keywords;
+- bfloat16 (of ml_dtypes) stays bfloat16 with Python's numbers, in products and in sums, which are computed in float32, where NumPy
+  would go on in float32; ``where`` gives float32;
 - whatever makes the host wait (``float(x)``, ``if x``, ``x[mask]``, ``x.item()``) is counted: see ``host_syncs``.
 """
 
@@ -63,6 +65,28 @@ def wrap(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(wrap(each) for each in value)
     return [wrap(each) for each in value] if isinstance(value, list) else value
+
+
+def wider(args: Any) -> tuple[Any, bool]:
+    """NumPy's arguments with bfloat16 as float32, and whether CuPy's result would be bfloat16."""
+    found: list[Any] = []
+
+    def widened(value: Any) -> Any:
+        if isinstance(value, (np.ndarray, np.generic)):
+            found.append(value.dtype)
+            return value.astype(np.float32) if value.dtype.name == "bfloat16" else value
+        return type(value)(widened(each) for each in value) if type(value) in (list, tuple) else value
+
+    wide = widened(args)
+    kinds = {dtype.name for dtype in found}
+    return (wide, kinds <= {"bfloat16", "bool"}) if "bfloat16" in kinds else (args, False)
+
+
+def narrowed(result: Any, narrow: bool) -> Any:
+    """float32 results as bfloat16, where CuPy's would be."""
+    if not narrow or isinstance(result, (list, tuple)):
+        return type(result)(narrowed(each, narrow) for each in result) if narrow else result
+    return np.asarray(result).astype("bfloat16") if getattr(result, "dtype", None) == np.float32 else result
 
 
 class Flags:
@@ -218,17 +242,21 @@ def _binary(function: Callable[[Any, Any], Any], swapped: bool = False) -> Calla
     def operate(self: StandInArray, other: Any) -> Any:
         if not isinstance(other, (StandInArray, bool, int, float, complex, np.generic, np.ndarray)):
             return NotImplemented
-        plain = unwrap(other)
+        (mine, plain), narrow = wider((self._a, unwrap(other)))
         with np.errstate(all="ignore"):  # a GPU gives inf and NaN without a word
-            return wrap(function(plain, self._a) if swapped else function(self._a, plain))
+            return wrap(narrowed(function(plain, mine) if swapped else function(mine, plain), narrow))
 
     return operate
 
 
 def _in_place(function: Callable[[Any, Any], Any]) -> Callable[[StandInArray, Any], Any]:
     def operate(self: StandInArray, other: Any) -> StandInArray:
+        (mine, plain), _ = wider((self._a, unwrap(other)))
         with np.errstate(all="ignore"):
-            function(self._a, unwrap(other))
+            if mine is self._a:
+                function(mine, plain)
+            else:
+                self._a[...] = function(mine, plain)
         return self
 
     return operate
@@ -240,6 +268,7 @@ def _unary(function: Callable[[Any], Any]) -> Callable[[StandInArray], Any]:
 
 _SYNC_METHODS = {"item", "tolist", "tobytes", "nonzero", "compress"}
 _LEFT_OUT = {"dump", "dumps", "tofile", "byteswap"}
+COMPUTES = {"clip", "cumprod", "cumsum", "dot", "max", "mean", "min", "prod", "ptp", "std", "sum", "trace", "var"}  # methods and functions
 
 
 def _method(name: str, known: set[str]) -> Callable[..., Any]:
@@ -253,8 +282,9 @@ def _method(name: str, known: set[str]) -> Callable[..., Any]:
             args = (StandInArray(np.asarray(unwrap(args[0]))), *args[1:])
             named["mode"] = "wrap"
         plain = {key: unwrap(value) for key, value in named.items()}
+        given, narrow = wider((self._a, *unwrap(args))) if name in COMPUTES else ((self._a, *unwrap(args)), False)
         with np.errstate(all="ignore"):
-            result = plain_method(self._a, *unwrap(args), **plain)
+            result = narrowed(plain_method(*given, **plain), narrow and plain.get("dtype") is None)
         if name in ("tolist", "item", "tobytes"):
             return result
         return named["out"] if named.get("out") is not None else wrap(result)

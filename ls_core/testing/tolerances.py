@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import to_host
+from ..backend import is_float, to_host
 from ..types import Array
 
 TOLERANCES = {"float64": 1e-12, "float32": 1e-5, "bfloat16": 5e-2, "float16": 5e-3}
@@ -26,7 +26,7 @@ def difference(got: Array, wanted: Array) -> float:
         raise AssertionError(f"shape {a.shape}, wanted {b.shape}")
     if a.size == 0:
         return 0.0
-    if a.dtype.kind not in "fc":
+    if not is_float(a):
         return float((a != b).any())
     a, b = (x.astype(np.complex128 if x.dtype.kind == "c" else np.float64) for x in (a, b))
     if not np.array_equal(np.isfinite(a), np.isfinite(b)):
