@@ -44,5 +44,6 @@ def test_a_step_brings_few_page_faults() -> None:
     assert faults < 200  # 47 MB a step are 11,500 pages
 
 
+@pytest.mark.skipif(os.name != "posix", reason="page faults are counted by the module resource")
 def test_it_can_be_left_alone() -> None:
     assert run("0")[0] is False

@@ -122,7 +122,7 @@ def test_ctrl_c_ends_the_search_which_can_go_on(tmp_path: Path) -> None:
     def interrupted(trial: Any) -> Any:
         def press(epoch: int, logs: Any) -> None:
             if trial.number == 1:
-                os.kill(os.getpid(), signal.SIGINT)
+                signal.raise_signal(signal.SIGINT)
 
         return line(trial), {"callbacks": [LambdaCallback(on_epoch_end=press)]}
 
@@ -214,7 +214,10 @@ def test_table_importances_and_picture(tmp_path: Path, capsys: pytest.CaptureFix
 
 # --- killed, torn, resumed ---------------------------------------------------------------------------
 
+can_be_killed = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
 
+
+@can_be_killed
 @pytest.mark.slow
 def test_a_killed_search_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
     storage = tmp_path / "s"
@@ -284,6 +287,7 @@ def test_workers_share_the_trials(tmp_path: Path) -> None:
     assert found.trials[0].value == pytest.approx(single.trials[0].value, rel=1e-9)
 
 
+@can_be_killed
 @pytest.mark.slow
 def test_killed_workers_and_killed_parents(tmp_path: Path) -> None:
     storage = tmp_path / "s"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from typing import Any
 
@@ -363,7 +362,7 @@ def test_ctrl_c_stops_after_the_batch_and_keeps_everything(capsys: pytest.Captur
     class Press(Callback):
         def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
             if len(self.model.epochs_seen) == 2 and batch == 1:
-                os.kill(os.getpid(), signal.SIGINT)
+                signal.raise_signal(signal.SIGINT)
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             self.model.epochs_seen.append(epoch)
