@@ -75,9 +75,10 @@ class Parameter:
         if not self.trainable:
             return
         if gradient.shape != self.value.shape:
+            turned = tuple(gradient.shape) == tuple(self.value.shape)[::-1]
             raise ValueError(
-                f"the gradient of parameter '{self.path}' has shape {gradient.shape}, "
-                f"the parameter has {self.value.shape}; a sum over the broadcast axes is probably missing"
+                f"the gradient of parameter '{self.path}' has shape {gradient.shape}, the parameter has {self.value.shape}; "
+                + ("it is probably transposed" if turned else "a sum over the broadcast axes is probably missing")
             )
         if self.grad is None:
             self.grad = gradient

@@ -512,3 +512,105 @@ def test_parameters_of_the_copy_are_plain() -> None:
     report = check_layer(Tied(), np.random.default_rng(1).normal(size=(2, 3)))
     assert {row.target for row in report.rows} == {"input", "table"}
     np.testing.assert_array_equal(table.value, np.ones((3, 2)))
+
+
+# --- the mistakes of a layer's author, told as such ---------------------------------------------------
+
+
+class Linear(Layer):
+    def build(self, input_shape: Any) -> None:
+        self.kernel = self.add_weight((input_shape[-1], 2), name="kernel")
+
+    def output_shape(self, input_shape: Any) -> Any:
+        return (*input_shape[:-1], 2)
+
+    def forward(self, x: Any, training: bool = False) -> Any:
+        return x @ self.kernel.value, x
+
+    def backward(self, dy: Any, x: Any) -> Any:
+        self.kernel.accumulate(x.T @ dy)
+        return dy @ self.kernel.value.T
+
+
+class OnSelf(Linear):
+    def forward(self, x: Any, training: bool = False) -> Any:
+        self.last = x
+        return x @ self.kernel.value, None
+
+    def backward(self, dy: Any, saved: Any) -> Any:
+        self.kernel.accumulate(self.last.T @ dy)
+        return dy @ self.kernel.value.T
+
+
+class WritesInput(Linear):
+    def forward(self, x: Any, training: bool = False) -> Any:
+        x -= 1.0
+        return x @ self.kernel.value, x
+
+
+class WritesDy(Linear):
+    def backward(self, dy: Any, x: Any) -> Any:
+        dy *= 2.0
+        self.kernel.accumulate(x.T @ dy / 2)
+        return dy @ self.kernel.value.T / 2
+
+
+class WritesSaved(Linear):
+    def forward(self, x: Any, training: bool = False) -> Any:
+        return x @ self.kernel.value, x.copy()
+
+    def backward(self, dy: Any, x: Any) -> Any:
+        self.kernel.accumulate(x.T @ dy)
+        x *= 2.0
+        return dy @ self.kernel.value.T
+
+
+class Coarse(Linear):
+    def forward(self, x: Any, training: bool = False) -> Any:
+        return (x @ self.kernel.value).astype(np.float32), x
+
+
+class Flipped(Linear):
+    def backward(self, dy: Any, x: Any) -> Any:
+        self.kernel.accumulate(x.T @ dy)
+        return -dy @ self.kernel.value.T
+
+
+class Transposed(Linear):
+    def backward(self, dy: Any, x: Any) -> Any:
+        self.kernel.accumulate(dy.T @ x)
+        return dy @ self.kernel.value.T
+
+
+class NoPair(Linear):
+    def forward(self, x: Any, training: bool = False) -> Any:
+        return x @ self.kernel.value
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (OnSelf, "the gradient of kernel changes when another forward comes before backward.*Keep what backward needs in `saved`"),
+        (WritesInput, "forward writes to input"),
+        (WritesDy, "backward writes to dy"),
+        (WritesSaved, "backward writes to an array in `saved`"),
+        (Coarse, "forward gives float32 for float64 inputs"),
+        (Flipped, r"the gradient of input is wrong: .* \(-1 times as much\)"),
+        (Transposed, "it is probably transposed"),
+        (NoPair, r"forward returns \(y, saved\), not ndarray"),
+    ],
+)
+def test_what_is_wrong_is_told(kind: Any, message: str, rng: np.random.Generator) -> None:
+    check_layer(Linear(), rng.normal(size=(4, 3)))
+    with pytest.raises((GradientError, ValueError, TypeError), match=message):
+        check_layer(kind(), rng.normal(size=(4, 3)))
+
+
+def test_what_is_no_layer_or_no_array(rng: np.random.Generator) -> None:
+    wrong: Any = Linear
+    with pytest.raises(TypeError, match=r"make one: Linear\(...\)"):
+        check_layer(wrong, rng.normal(size=(4, 3)))
+    with pytest.raises(TypeError, match="and then the inputs of its forward"):
+        check_layer(Linear())
+    with pytest.raises(TypeError, match=r"np.array\(...\)"):
+        check_layer(Linear(), [[1.0, 2.0, 3.0]])

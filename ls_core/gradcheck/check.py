@@ -23,7 +23,7 @@ from ..types import Array
 from .layer_subject import LayerSubject
 from .probes import run_check
 from .report import GradientError, Report
-from .subject import FunctionSubject, LossSubject, Resample
+from .subject import FunctionSubject, LossSubject, Resample, leaves
 
 
 def check_layer(
@@ -86,6 +86,13 @@ def check_layer(
     >>> [(row.target, row.mode, row.error < row.tolerance) for row in report.rows][:3]
     [('input', 'central', True), ('input', 'complex', True), ('kernel', 'central', True)]
     """
+    if not isinstance(layer, Layer):
+        made = f"; make one: {layer.__name__}(...)" if isinstance(layer, type) else ""
+        raise TypeError(f"check_layer takes a layer, not {layer!r}{made}")
+    if not inputs:
+        raise TypeError(f"check_layer takes {layer} and then the inputs of its forward: check_layer(layer, x)")
+    if any(not hasattr(leaf, "dtype") and isinstance(leaf, (int, float)) for leaf in leaves(inputs)):
+        raise TypeError(f"check_layer takes arrays for the inputs of {layer}; of a list make one with np.array(...)")
     with same_random_numbers():
         set_seed(seed)
         rng = np.random.default_rng(seed)

@@ -115,7 +115,7 @@ def _subject(case: Case, seed: int) -> LayerSubject:
 
 
 def _gradients(subject: LayerSubject, seed: int) -> list[np.ndarray]:
-    subject._added_up = True
+    subject._looked = True
     rng = np.random.default_rng(seed)
     return subject.gradients(lambda shape: rng.normal(size=shape))[1]
 
@@ -136,7 +136,7 @@ def _outcome(subject: LayerSubject, case: Case, patch: Patch, right: list[list[n
                 wrong = [_gradients(subject, each) for each in (seed, seed + 1)]
                 if all(_alike(w, r) for w, r in zip(wrong, right, strict=True)):
                     return "equivalent", ""
-            subject._added_up = False
+            subject._looked = False
             run_check(subject, seed, 1e-5, None, "auto", frozenset(case.dead))
         except GradientError as found:
             return "caught", str(found)

@@ -16,7 +16,7 @@ from ..random import get_random_state, same_random_numbers
 from ..registry import known_names, lookup
 from ..types import Array
 from .report import GradientError
-from .subject import Resample, Subject, convert, draw_cotangents, is_float, leaves, match_inputs, refill
+from .subject import OWNERSHIP, Resample, Subject, convert, draw_cotangents, is_float, leaves, match_inputs, refill
 
 
 class LayerSubject(Subject):
@@ -38,7 +38,7 @@ class LayerSubject(Subject):
         self.training = training
         self.layer = double_copy(layer, backend)
         self.name = repr(layer)
-        self._added_up = False  # whether a second backward was seen to add to the gradients
+        self._looked = False  # whether the checks of _look_again were made
         with use_backend(backend):
             if not self.layer.built:
                 self.layer._build_on(self.inputs)
@@ -113,34 +113,93 @@ class LayerSubject(Subject):
     def gradients(self, cotangent: Callable[[tuple[int, ...]], np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
         for p in self.layer.parameters():
             p.drop_grad()
-        drawn, found, penalty = self._backward(cotangent)
+        drawn, found, penalty = self._backward(cotangent, guarded=not self._looked)
         once = [self._gradient(p) for p in self.weights]
-        if not self._added_up:
-            again = iter(drawn)
-            self._backward(lambda shape: next(again))
-            for p, g in zip(self.weights, once, strict=True):
-                if not np.allclose(self._gradient(p), 2 * g, rtol=1e-9, atol=1e-12, equal_nan=True):
-                    raise GradientError(
-                        f"{self.name}: a second backward does not add to the gradient of {p.name}; use Parameter.accumulate"
-                    )
-            self._added_up = True
+        if not self._looked:
+            self._look_again(drawn, found, once)
+            self._looked = True
         return drawn + ([np.ones(())] if penalty else []), found + once
 
-    def _backward(self, cotangent: Callable[[tuple[int, ...]], np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray], bool]:
-        """(cotangents, gradients of the inputs, whether a penalty on the outputs counts too)."""
+    def _look_again(self, drawn: list[np.ndarray], found: list[np.ndarray], once: list[np.ndarray]) -> None:
+        """Two more backwards: gradients add up, and another forward in between changes nothing."""
+        again = iter(drawn)
+        self._backward(lambda shape: next(again))
+        for p, g in zip(self.weights, once, strict=True):
+            if not _equal(self._gradient(p), 2 * g):
+                raise GradientError(f"{self.name}: a second backward does not add to the gradient of {p.name}; use Parameter.accumulate")
+            p.drop_grad()
+        again = iter(drawn)
+        dx, _ = self._backward(lambda shape: next(again), interrupted=True)[1:]
+        for name, now, before in zip(self.names, [*dx, *map(self._gradient, self.weights)], [*found, *once], strict=True):
+            if not _equal(now, before):
+                raise GradientError(
+                    f"{self.name}: the gradient of {name} changes when another forward comes before backward: it comes from what that "
+                    "left on the layer. Keep what backward needs in `saved`: forward returns (y, saved)"
+                )
+
+    def _backward(
+        self, cotangent: Callable[[tuple[int, ...]], np.ndarray], guarded: bool = False, interrupted: bool = False
+    ) -> tuple[list[np.ndarray], list[np.ndarray], bool]:
+        """(cotangents, gradients of the inputs, whether a penalty on the outputs counts too).
+
+        ``guarded``: an error where forward or backward writes to arrays that are not its own. ``interrupted``: another
+        forward comes between the two.
+        """
+        weights = [(f"Parameter {p.name}", p.value) for p in self.weights]
+        given = [(f"input {i}" if len(self.sources) > 1 else "input", x) for i, x in enumerate(self.sources)]
         try:
+            before = _bits([*given, *weights]) if guarded else []
             y, cache = self._forward(self.inputs, self.options)
+            self._unwritten("forward", [*given, *weights], before)
             penalty = is_float(collect_losses(cache))  # backward adds its gradient to dy's
             drawn, dy = draw_cotangents(y, cotangent, self.backend)
+            if interrupted:
+                self._restore()
+                self._forward(refill(self.inputs, [x * 0.5 if is_float(x) else x for x in leaves(self.inputs)]), self.options)
+            mine = [*weights, *(("dy", each) for each in leaves(dy)), *(("an array in `saved`", a) for a in kept_arrays(cache))]
+            before = _bits(mine) if guarded else []
             dx = self.layer.backward(dy, cache)
+            self._unwritten("backward", mine, before)
         finally:
             self._restore()
         return drawn, match_inputs(self.name, dx, self.sources), penalty
+
+    def _unwritten(self, who: str, arrays: list[tuple[str, Any]], before: list[bytes | None]) -> None:
+        for (what, _), now, then in zip(arrays, _bits(arrays), before, strict=False):
+            if now != then:
+                raise GradientError(f"{self.name}: {who} writes to {what}. {OWNERSHIP}")
 
     @staticmethod
     def _gradient(p: Parameter) -> np.ndarray:
         grad = p.grad.to_dense() if isinstance(p.grad, RowGradient) else p.grad
         return np.zeros(p.shape) if grad is None else np.array(to_host(grad))
+
+
+def _equal(a: np.ndarray, b: np.ndarray) -> bool:
+    return np.allclose(a, b, rtol=1e-9, atol=1e-12, equal_nan=True)
+
+
+def _bits(arrays: list[tuple[str, Any]]) -> list[bytes | None]:
+    return [to_host(a).tobytes() if hasattr(a, "dtype") else None for _, a in arrays]
+
+
+def kept_arrays(value: Any, seen: set[int] | None = None) -> list[Any]:
+    """Every array that a cache holds, however deep."""
+    seen = set() if seen is None else seen
+    if id(value) in seen or value is None or isinstance(value, (str, int, float, complex, type, Layer)) or callable(value):
+        return []
+    seen.add(id(value))
+    if hasattr(value, "dtype") and hasattr(value, "shape"):
+        return [value]
+    if isinstance(value, dict):
+        parts = list(value.values())
+    elif isinstance(value, (list, tuple, set)):
+        parts = list(value)
+    else:
+        names = [name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())]
+        parts = [getattr(value, name, None) for name in names if name != "__weakref__"]
+        parts += list(getattr(value, "__dict__", {}).values())
+    return [array for part in parts for array in kept_arrays(part, seen)]
 
 
 def double_copy(layer: Layer, backend: str) -> Layer:

@@ -11,7 +11,7 @@ import numpy as np
 from ..backend import to_device, to_host
 from ..types import Array
 from .report import GradientError, Report, Row
-from .subject import Subject
+from .subject import OWNERSHIP, Subject
 
 EPS = 2.0**-52
 TINY_STEP = 1e-30  # of the complex step; nothing is subtracted, so nothing is lost
@@ -32,6 +32,19 @@ def derived_tolerance(mode: str, step: float, length: int) -> float:
     if mode == "complex":
         return min(CAPS[mode], 1000 * EPS * root)
     return min(CAPS[mode], 100 * (step * step + EPS / step * root))
+
+
+def _times(analytic: float, number: float) -> str:
+    """'(2 times as much)' where one is a small multiple of the other: a sign, a factor, a 1/N that was forgotten.
+
+    >>> _times(-3.0, 3.0), _times(3.0, 12.0), _times(3.1, 3.0)
+    (' (-1 times as much)', ' (1/4 as much)', '')
+    """
+    for top, bottom, text in ((analytic, number, " ({} times as much)"), (number, analytic, " (1/{} as much)")):
+        ratio = top / bottom if bottom else 0.0
+        if 1 <= abs(round(ratio)) <= 1000 and round(ratio) != 1 and abs(ratio / round(ratio) - 1) < 1e-6:
+            return text.format(round(ratio))
+    return ""
 
 
 class _Kink(Exception):
@@ -93,9 +106,18 @@ class _Check:
         return Report(subject.name, self.seed, sorted(rows, key=lambda row: (order[row.target], row.mode)), self.notes)
 
     def _deterministic(self) -> None:
+        before = [to_host(v).tobytes() for v in self.subject.values]
         self.base = self.subject.outputs(self.subject.values)
+        for name, value, then in zip(self.subject.names, self.subject.values, before, strict=False):
+            if to_host(value).tobytes() != then:
+                raise GradientError(f"{self.subject.name}: forward writes to {name}. {OWNERSHIP}")
         again = self.subject.outputs(self.subject.values)
         for first, second in zip(self.base, again, strict=True):
+            if self.subject.keeps_double and to_host(first).dtype.itemsize < 8:
+                raise GradientError(
+                    f"{self.subject.name}: forward gives {first.dtype} for float64 inputs, which is too coarse for a check; a result has "
+                    "its input's dtype (look for astype, np.float32(...) and arrays made without dtype=x.dtype)"
+                )
             if not np.isfinite(to_host(first)).all():
                 raise GradientError(f"{self.subject.name}: the forward's output is not finite")
             if to_host(first).tobytes() != to_host(second).tobytes():
@@ -149,7 +171,7 @@ class _Check:
         if error > bound:
             raise GradientError(
                 f"{self.subject.name}: the gradient of {place} is wrong: {mode} derivative {number:.12g}, "
-                f"backward {analytic:.12g}, relative error {error:.1e} above {bound:.1e}"
+                f"backward {analytic:.12g}{_times(analytic, number)}, relative error {error:.1e} above {bound:.1e}"
             )
         before = self.worst.get((name, mode), (0.0, bound))
         self.worst[name, mode] = max(before, (error, bound))

@@ -9,9 +9,10 @@ import numpy as np
 from ..errors import CacheError
 from ..gradcheck.case import Case
 from ..gradcheck.check import check_layer
+from ..gradcheck.layer_subject import kept_arrays
 from ..gradcheck.subject import is_float, leaves, refill
 from .contract_base import bits, contract, same
-from .trial import Run, Trial, kept_arrays
+from .trial import Run, Trial
 
 # --- gradients -----------------------------------------------------------------------------------
 

@@ -140,22 +140,3 @@ class Trial:
     def numeric(self) -> bool:
         """Whether all inputs are numbers, which a device can hold."""
         return all(leaf.dtype.kind in "biufc" for leaf in self.arrays)
-
-
-def kept_arrays(value: Any, seen: set[int] | None = None) -> list[Any]:
-    """Every array that a cache holds, however deep."""
-    seen = set() if seen is None else seen
-    if id(value) in seen or value is None or isinstance(value, (str, int, float, complex, type, Layer)) or callable(value):
-        return []
-    seen.add(id(value))
-    if hasattr(value, "dtype") and hasattr(value, "shape"):
-        return [value]
-    if isinstance(value, dict):
-        parts = list(value.values())
-    elif isinstance(value, (list, tuple, set)):
-        parts = list(value)
-    else:
-        names = [name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())]
-        parts = [getattr(value, name, None) for name in names if name != "__weakref__"]
-        parts += list(getattr(value, "__dict__", {}).values())
-    return [array for part in parts for array in kept_arrays(part, seen)]
