@@ -233,7 +233,7 @@ class Convolution(ConvolutionBase):
 
     def output_shape(self, input_shape: Any) -> Any:
         batch, lengths, _ = self.split_shape(input_shape)
-        return self.join_shape(batch, self.windows(lengths)[0], self.filters)
+        return self.activation.output_shape(self.join_shape(batch, self.windows(lengths)[0], self.filters))
 
     def forward(self, x: Array, training: bool = False) -> Any:
         _, lengths, channels = self.split_shape(x.shape)

@@ -109,7 +109,7 @@ class Dense(Layer):
             self.bias = self.add_weight((self.units,), initializer, regularizer=regularizer, constraint=constraint, name="bias")
 
     def output_shape(self, input_shape: Any) -> Any:
-        return (*input_shape[:-1], self.units)
+        return self.activation.output_shape((*input_shape[:-1], self.units))
 
     def forward(self, x: Array, training: bool = False) -> Any:
         W = self.kernel.value

@@ -100,7 +100,8 @@ class DepthwiseConvolution(ConvolutionBase):
 
     def output_shape(self, input_shape: Any) -> Any:
         batch, lengths, channels = self.split_shape(input_shape)
-        return self.join_shape(batch, self.windows(lengths)[0], None if channels is None else channels * self.depth_multiplier)
+        channels = None if channels is None else channels * self.depth_multiplier
+        return self.activation.output_shape(self.join_shape(batch, self.windows(lengths)[0], channels))
 
     def forward(self, x: Array, training: bool = False) -> Any:
         _, lengths, channels = self.split_shape(x.shape)

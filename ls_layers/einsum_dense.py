@@ -211,7 +211,7 @@ class EinsumDense(Layer):
 
     def output_shape(self, input_shape: Any) -> Any:
         _, _, Y, size = self._sizes(input_shape)
-        return tuple(size[c] for c in Y)
+        return self.activation.output_shape(tuple(size[c] for c in Y))
 
     def forward(self, x: Array, training: bool = False) -> Any:
         X, K, Y = self._spell(x.ndim)

@@ -9,10 +9,9 @@ from typing import Any
 
 from ls_core.backend import get_xp
 from ls_core.kernel import kernel
-from ls_core.registry import deserialize
 from ls_core.types import Array
 
-from .recurrent_cell import RecurrentCell, gate_products_backward, gate_products_forward
+from .recurrent_cell import RecurrentCell, gate_activation, gate_products_backward, gate_products_forward
 
 
 @kernel
@@ -171,7 +170,7 @@ class GRUCell(RecurrentCell):
             seed,
             **options,
         )
-        self.recurrent_activation = deserialize("activation", recurrent_activation or "linear")
+        self.recurrent_activation = gate_activation(type(self).__name__, recurrent_activation)
         self.reset_after = reset_after
 
     def bias_shape(self) -> tuple[int, ...]:

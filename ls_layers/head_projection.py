@@ -62,7 +62,7 @@ class HeadProjection(Layer):
         self.bias = self.add_weight(self.sizes, name="bias", **self.bias_options) if self.use_bias else None
 
     def output_shape(self, input_shape: Any) -> Any:
-        return (*input_shape[: -self.input_axes], *self.sizes)
+        return self.activation.output_shape((*input_shape[: -self.input_axes], *self.sizes))
 
     def _matrix(self) -> Array:
         return self.kernel.value.reshape(-1, math.prod(self.sizes))  # (I, O)

@@ -13,7 +13,7 @@ from ls_core.kernel import kernel
 from ls_core.registry import deserialize
 from ls_core.types import Array
 
-from .recurrent_cell import RecurrentCell, gate_products_backward, gate_products_forward
+from .recurrent_cell import RecurrentCell, gate_activation, gate_products_backward, gate_products_forward
 
 
 @kernel
@@ -143,7 +143,7 @@ class LSTMCell(RecurrentCell):
             seed,
             **options,
         )
-        self.recurrent_activation = deserialize("activation", recurrent_activation or "linear")
+        self.recurrent_activation = gate_activation(type(self).__name__, recurrent_activation)
         self.state_size = [units, units]
 
     def forward(self, x: Array, h: Array, c: Array, training: bool = False, masks: Any = None) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ls_core.activation import ActivationFunction
 from ls_core.backend import get_xp
 from ls_core.errors import ShapeError
 from ls_core.kernel import kernel
@@ -54,6 +55,14 @@ def output_size(cell: Any) -> int:
     return state_sizes(cell)[0] if size is None else int(size)
 
 
+def gate_activation(kind: str, spec: Any) -> ActivationFunction:
+    """The activation that ``spec`` describes; one that gives another shape than it takes, as glu does, has no place in a cell."""
+    found: ActivationFunction = deserialize("activation", spec or "linear")
+    if found.output_shape((None, 2)) != (None, 2):
+        raise ValueError(f"{kind}: the activation {found.name} gives another shape than it takes, so it can't stand in a recurrence")
+    return found
+
+
 class RecurrentCell(Layer):
     """The arguments, Parameters and dropout masks of the three cells; see ``SimpleRNNCell`` for the arguments.
 
@@ -86,7 +95,7 @@ class RecurrentCell(Layer):
             if not 0 <= rate <= 1:
                 raise ValueError(f"{kind}: {name} is a rate from 0 to 1, not {rate!r}")
         self.units = units
-        self.activation = deserialize("activation", activation or "linear")
+        self.activation = gate_activation(kind, activation)
         self.use_bias = use_bias
         self.kernel_options = kernel_options  # initializer, regularizer, constraint
         self.recurrent_options = recurrent_options
@@ -167,6 +176,7 @@ def check_features(layer: Layer, x: Array, W: Array) -> None:
 __all__ = [
     "RecurrentCell",
     "check_features",
+    "gate_activation",
     "gate_products_backward",
     "gate_products_forward",
     "output_size",

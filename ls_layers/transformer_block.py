@@ -75,7 +75,7 @@ class TransformerBlock(Layer):
         if self.activation == "swiglu":
             return [self._make(SwiGLU(F, name="feed_forward", **options), shape)]
         first = self._make(Dense(F, activation=self.activation, name="feed_forward_in", **options), shape)
-        return [first, self._make(Dense(E, name="feed_forward_out", **options), (*shape[:-1], F))]
+        return [first, self._make(Dense(E, name="feed_forward_out", **options), first.output_shape(shape))]
 
     @property
     def _kind(self) -> str | None:

@@ -9,7 +9,30 @@ import pytest
 
 from ls_core import Input, Sequential
 from ls_core.errors import ShapeError
-from ls_layers import ELU, Activation, Dense, GlobalAveragePooling1D, Identity, LeakyReLU, Masking, PReLU, ReLU, Softmax
+from ls_core.gradcheck import check_layer
+from ls_core.layer import Layer
+from ls_layers import (
+    ELU,
+    GRU,
+    LSTM,
+    Activation,
+    Conv1D,
+    Conv1DTranspose,
+    Conv2D,
+    Dense,
+    DepthwiseConv1D,
+    EinsumDense,
+    GlobalAveragePooling1D,
+    Identity,
+    LeakyReLU,
+    Masking,
+    PReLU,
+    ReLU,
+    SeparableConv1D,
+    SimpleRNN,
+    Softmax,
+    TransformerEncoderBlock,
+)
 
 
 @pytest.mark.parametrize("name", ["swish", "hard_swish", "HardSwish", "log_softmax", "gelu_tanh"])
@@ -104,3 +127,34 @@ def test_identity_is_the_argument() -> None:
     y, cache = layer.forward(x)
     assert y is x
     assert layer.backward(x, cache) is x
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (Dense(6, activation="glu"), (3, 5)),
+        (EinsumDense("abc,cd->abd", (None, 6), activation="glu"), (2, 3, 4)),
+        (Conv1D(6, 3, activation="glu"), (2, 7, 4)),
+        (Conv2D(3, 3, activation="glu", data_format="channels_first", padding="same"), (2, 4, 5, 6)),
+        (SeparableConv1D(6, 3, activation="glu"), (2, 7, 4)),
+        (DepthwiseConv1D(3, depth_multiplier=3, activation="glu"), (2, 7, 4)),
+        (Conv1DTranspose(6, 3, activation="glu"), (2, 7, 4)),
+        (TransformerEncoderBlock(8, 2, activation="glu"), (2, 3, 4)),
+    ],
+    ids=repr,
+)
+def test_glu_halves_an_axis_of_the_shape_too(layer: Layer, shape: tuple[int, ...], rng: np.random.Generator) -> None:
+    y = layer(rng.normal(size=shape))
+    assert tuple(layer.output_shape(shape)) == y.shape
+    symbol = layer(Input(shape[1:]))
+    assert symbol.shape[1:] == y.shape[1:]
+    dead = ("attention/key/bias",) if isinstance(layer, TransformerEncoderBlock) else ()
+    check_layer(layer, rng.normal(size=shape), dead=dead)
+
+
+def test_glu_where_it_can_not_be() -> None:
+    with pytest.raises(ShapeError, match="it must be even"):
+        Dense(5, activation="glu")(Input((3,)))
+    for make in (lambda: LSTM(4, activation="glu"), lambda: GRU(4, recurrent_activation="glu"), lambda: SimpleRNN(4, "glu")):
+        with pytest.raises(ValueError, match="glu gives another shape than it takes, so it can't stand in a recurrence"):
+            make()

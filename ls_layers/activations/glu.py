@@ -16,8 +16,7 @@ from ls_core.types import Array
 
 @kernel
 def glu_forward(x: Array, axis: int = -1) -> tuple[Array, tuple[Array, Array]]:
-    if x.shape[axis] % 2:
-        raise ShapeError(f"glu: axis {axis} of the input is {x.shape[axis]}; it must be even, since one half gates the other.", axis)
+    _require_even(x.shape[axis], axis)
     xp = get_xp(x)
     a, b = xp.split(x, 2, axis=axis)  # (..., C/2) each
     gate = xp.tanh(b * 0.5)  # sigmoid(b)
@@ -37,7 +36,15 @@ def glu_backward(dy: Array, saved: tuple[Array, Array], axis: int = -1) -> Array
 
 
 def _halved(shape: Any) -> Any:
-    return (*shape[:-1], None if shape[-1] is None else shape[-1] // 2)
+    if shape[-1] is None:
+        return shape
+    _require_even(shape[-1], -1)
+    return (*shape[:-1], shape[-1] // 2)
+
+
+def _require_even(size: int, axis: int) -> None:
+    if size % 2:
+        raise ShapeError(f"glu: axis {axis} of the input is {size}; it must be even, since one half gates the other.", axis)
 
 
 glu = ActivationFunction("glu", glu_forward, glu_backward, output_shape=_halved)

@@ -99,6 +99,7 @@ CASES = [
     Case("Conv1D groups", _bias(Conv1D, 4, 2, groups=2), _normal(2, 4, 6), expected=_conv_by_loops),
     Case("Conv1D groups, more filters", _bias(Conv1D, 6, 2, 2, groups=2, padding="same"), _normal(2, 5, 4), expected=_conv_by_loops),
     Case("Conv1D of one tap, no bias", lambda: Conv1D(2, 1, use_bias=False), _normal(2, 3, 4)),
+    Case("Conv1D glu", lambda: Conv1D(4, 2, activation="glu"), _normal(2, 4, 2)),
     Case("Conv1D channels first, tanh", lambda: Conv1D(3, 2, data_format="channels_first", activation="tanh"), _normal(2, 2, 4)),
     Case("Conv2D", _bias(Conv2D, 3, (2, 3)), _normal(2, 3, 4, 2), expected=_conv_by_loops),
     Case("Conv2D fewer filters, same, dilated", _bias(Conv2D, 1, 2, padding="same", dilation_rate=(1, 2)), _normal(2, 3, 4, 2)),

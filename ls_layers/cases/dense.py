@@ -41,6 +41,7 @@ CASES = [
     Case("Dense", lambda: Dense(4, bias_initializer="normal"), lambda g: (g.normal(size=(3, 5)),), expected=_dense_by_loops),
     Case("Dense tanh, three axes", lambda: Dense(3, activation="tanh"), lambda g: (g.normal(size=(2, 3, 4)),)),
     Case("Dense softmax, no bias", lambda: Dense(3, activation="softmax", use_bias=False), lambda g: (g.normal(size=(4, 2)),)),
+    Case("Dense glu", lambda: Dense(4, activation="glu"), lambda g: (g.normal(size=(3, 2)),)),
     _einsum("ab,bc->ac", 4, "c", (3, 2)),
     _einsum("abc,cd->abd", (None, 4), "d", (3, 2, 2)),
     _einsum("abc,cde->abde", (None, 2, 3), "de", (3, 2, 2)),

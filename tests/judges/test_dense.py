@@ -13,7 +13,7 @@ from .keras_judge import compare_layer
 pytestmark = pytest.mark.judges
 
 
-@pytest.mark.parametrize("activation", [None, "relu", "tanh", "sigmoid", "softmax"])
+@pytest.mark.parametrize("activation", [None, "relu", "tanh", "sigmoid", "softmax", "glu"])
 @pytest.mark.parametrize("use_bias", [True, False])
 def test_dense(activation: str | None, use_bias: bool, rng: np.random.Generator) -> None:
     arguments = {"units": 4, "activation": activation, "use_bias": use_bias}
