@@ -133,6 +133,25 @@ def test_same_seed_same_bits(name: str) -> None:
         assert a.tobytes() == b.tobytes()
 
 
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_half_precision(name: str, precision: str) -> None:
+    """Near the losses of float32, with float32 Parameters."""
+    if precision == "bfloat16":
+        pytest.importorskip("ml_dtypes", reason="bfloat16 needs ml_dtypes, the extra bf16")
+
+    def losses(mixed_precision: str | None) -> list[float]:
+        ls_core.set_seed(1)
+        with ls_core.use_backend("cupy"):
+            model, x, y = MODELS[name]()
+            model.compile("adam", "sparse_categorical_crossentropy", mixed_precision=mixed_precision)
+            found = [float(model.train_on_batch(x, y)) for _ in range(10)]
+        assert {w.dtype for w in model.get_weights()} == {np.dtype("float32")}
+        return found
+
+    np.testing.assert_allclose(losses(precision), losses(None), rtol=0.05)
+
+
 def test_there_and_back() -> None:
     _, model = steps("text", "numpy", 2)
     weights = model.get_weights()
