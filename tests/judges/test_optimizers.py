@@ -28,7 +28,6 @@ def compare(
     constrained: bool = False,
     exclude: list[str] | None = None,
     finalize: bool = False,
-    make: Any = None,
 ) -> None:
     ls_core.set_floatx("float64")
     rng = np.random.default_rng(3)
@@ -127,6 +126,14 @@ SHARED: list[dict[str, Any]] = [
     {"learning_rate": lambda: keras.optimizers.schedules.ExponentialDecay(0.1, 4, 0.5), "gradient_accumulation_steps": 3},
 ]
 NAMES = list(dict.fromkeys(name for name, _ in OWN))
+SCHEDULES: list[tuple[str, dict[str, Any]]] = [
+    ("ExponentialDecay", {"initial_learning_rate": 0.1, "decay_steps": 5, "decay_rate": 0.5, "staircase": True}),
+    ("InverseTimeDecay", {"initial_learning_rate": 0.1, "decay_steps": 4, "decay_rate": 0.5}),
+    ("PiecewiseConstantDecay", {"boundaries": [3, 7], "values": [0.2, 0.1, 0.01]}),
+    ("PolynomialDecay", {"initial_learning_rate": 0.1, "decay_steps": 5, "power": 2.0, "cycle": True}),
+    ("CosineDecay", {"initial_learning_rate": 0.01, "decay_steps": 15, "warmup_target": 0.2, "warmup_steps": 4}),
+    ("CosineDecayRestarts", {"initial_learning_rate": 0.1, "first_decay_steps": 3, "m_mul": 0.7}),
+]
 
 
 def label(value: Any) -> str:
@@ -146,6 +153,20 @@ def test_shared_arguments(name: str, shared: dict[str, Any]) -> None:
     compare(name, shared, finalize="use_ema" in shared)
 
 
+@pytest.mark.parametrize("shared", SHARED, ids=label)
+@pytest.mark.parametrize(("name", "arguments"), [row for row in OWN if row[1]], ids=label)
+def test_own_and_shared_arguments_together(name: str, arguments: dict[str, Any], shared: dict[str, Any]) -> None:
+    compare(name, {**arguments, **shared}, finalize="use_ema" in shared)
+
+
+@pytest.mark.parametrize(("schedule", "options"), SCHEDULES, ids=label)
 @pytest.mark.parametrize("name", NAMES)
-def test_missing_gradients_constraints_and_exclusions(name: str) -> None:
-    compare(name, {"weight_decay": 0.1}, missing=True, constrained=True, exclude=["bias", "gai"])
+def test_schedules(name: str, schedule: str, options: dict[str, Any]) -> None:
+    compare(name, {"learning_rate": lambda: getattr(keras.optimizers.schedules, schedule)(**options)})
+
+
+@pytest.mark.parametrize("shared", [{}, {"clipnorm": 0.5}, {"use_ema": True, "ema_overwrite_frequency": 3}], ids=label)
+@pytest.mark.parametrize(("name", "arguments"), OWN, ids=label)
+def test_missing_gradients_constraints_and_exclusions(name: str, arguments: dict[str, Any], shared: dict[str, Any]) -> None:
+    decay = {} if "weight_decay" in arguments else {"weight_decay": 0.1}
+    compare(name, {**arguments, **decay, **shared}, missing=True, constrained=True, exclude=["bias", "gai"])
