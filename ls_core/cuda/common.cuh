@@ -32,9 +32,12 @@ template <class F> __device__ inline void each(Int n, F f) {
     for (; i < n; i += step) f(i);
 }
 
-// i % n; division of 64 bits is slow on a GPU, and most sizes fit into 32.
+// i % n and i / n; division of 64 bits is slow on a GPU, and most sizes fit into 32.
 __device__ inline Int modulo(Int i, Int n) {
     return (i >> 32) == 0 ? (Int)((unsigned)i % (unsigned)n) : i % n;
+}
+__device__ inline Int quotient(Int i, Int n) {
+    return (i >> 32) == 0 ? (Int)((unsigned)i / (unsigned)n) : i / n;
 }
 
 // --- rows: a team of blockDim.x threads has one row -----------------------------------------------------------------

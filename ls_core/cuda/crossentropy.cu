@@ -1,5 +1,5 @@
-// Cross-entropy of class ids on logits: l = log(sum_c exp(z_c - m)) - (z_id - m), m = max z. N samples, C classes; a team
-// has one sample.
+// Cross-entropy on logits: l = log(sum_c exp(z_c - m)) - (z_id - m), m = max z, of class ids; of distributions t over the classes
+// l = sum_c t_c (log(sum_c exp(z_c - m)) - (z_c - m)). N samples, C classes; a team has one sample.
 #include "common.cuh"
 
 // Keeps m and s = sum_c exp(z_c - m) in rows 0 and 1 of `kept` (2, N); an id outside 0 .. C - 1 gives a loss of NaN.
@@ -31,4 +31,40 @@ KERNEL crossentropy_backward(const T *__restrict__ weights, const Int *__restric
         const A p = exp((A)z[row * C + c] - m) / s;
         dz[row * C + c] = (T)(w * (c == ids[row] ? p - 1 : p));
     }
+}
+
+// Keeps m, s and sum_c t_c in rows 0 to 2 of `kept` (3, N).
+KERNEL distribution_crossentropy_forward(const T *__restrict__ t, const T *__restrict__ z, T *__restrict__ losses, T *__restrict__ kept,
+                                         Int N, Int C) {
+    const Int row = team_row();
+    if (row >= N) return;
+    t += row * C, z += row * C;
+    A m = -infinity(), s = 0, loss = 0, total = 0;
+    for (Int c = threadIdx.x; c < C; c += blockDim.x) m = fmax(m, (A)z[c]);
+    m = team_max(m);
+    for (Int c = threadIdx.x; c < C; c += blockDim.x) s += exp((A)z[c] - m);
+    s = team_sum(s);
+    const A log_s = log(s);
+    for (Int c = threadIdx.x; c < C; c += blockDim.x) {
+        loss += (A)t[c] * (log_s - ((A)z[c] - m));
+        total += (A)t[c];
+    }
+    loss = team_sum(loss);
+    total = team_sum(total);
+    if (threadIdx.x == 0) {
+        losses[row] = (T)loss;
+        kept[row] = (T)m;
+        kept[N + row] = (T)s;
+        kept[2 * N + row] = (T)total;
+    }
+}
+
+// dz_c = w (sum t exp(z_c - m) / s - t_c)
+KERNEL distribution_crossentropy_backward(const T *__restrict__ weights, const T *__restrict__ t, const T *__restrict__ z,
+                                          const T *__restrict__ kept, T *__restrict__ dz, Int N, Int C) {
+    const Int row = team_row();
+    if (row >= N) return;
+    const A w = (A)weights[row], m = (A)kept[row], share = (A)kept[2 * N + row] / (A)kept[N + row];
+    for (Int c = threadIdx.x; c < C; c += blockDim.x)
+        dz[row * C + c] = (T)(w * (share * exp((A)z[row * C + c] - m) - (A)t[row * C + c]));
 }

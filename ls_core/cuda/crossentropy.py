@@ -1,17 +1,21 @@
-"""Cross-entropy of class ids on logits, on CUDA: the probabilities are never stored. N samples, C classes."""
+"""Cross-entropy on logits, of class ids or of distributions, on CUDA: the probabilities are never stored. N samples, C classes."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ..backend import get_xp
+from ..losses.categorical_crossentropy import (
+    categorical_crossentropy_logits_backward,
+    categorical_crossentropy_logits_forward,
+)
 from ..losses.sparse_categorical_crossentropy import (
     sparse_categorical_crossentropy_logits_backward,
     sparse_categorical_crossentropy_logits_forward,
 )
 from ..types import Array
 from .launch import Source, contiguous, team_grid
-from .overrides import SINGLE_AND_DOUBLE, override
+from .overrides import SINGLE_AND_DOUBLE, Kept, override
 from .rows import as_ids
 
 SOURCE = Source(__file__, "crossentropy.cu")
@@ -37,4 +41,29 @@ def crossentropy_backward(weights: Array, ids: Array, e: Array, total: Array) ->
     N, C = e.shape
     dz = xp.empty(e.shape, dtype=e.dtype)
     SOURCE.run("crossentropy_backward", e.dtype, *team_grid(N, C), weights, ids, e, total, dz, N, C)
+    return dz
+
+
+@override(categorical_crossentropy_logits_forward, types=SINGLE_AND_DOUBLE)
+def distribution_crossentropy_forward(t: Array, z: Array, axis: int) -> tuple[Array, Any]:
+    """-> losses (...), (t, (z, kept), None): in place of exp(z - m) the logits themselves, and kept (3, N)."""
+    if axis not in (-1, z.ndim - 1) or t.dtype != z.dtype or t.shape != z.shape or z.size == 0:
+        return categorical_crossentropy_logits_forward.reference(t, z, axis)
+    xp = get_xp(z)
+    C = z.shape[-1]
+    N = z.size // C
+    t, z = contiguous(xp, t, z)
+    losses, kept = xp.empty(z.shape[:-1], dtype=z.dtype), xp.empty((3, N), dtype=z.dtype)
+    SOURCE.run("distribution_crossentropy_forward", z.dtype, *team_grid(N, C), t, z, losses, kept, N, C)
+    return losses, (t, Kept((z, kept)), None)
+
+
+@override(categorical_crossentropy_logits_backward, types=SINGLE_AND_DOUBLE, keeps=True)
+def distribution_crossentropy_backward(weights: Array, t: Array, e: Any, total: Array, axis: int) -> Array:
+    z, kept = e
+    xp = get_xp(weights)
+    (weights,) = contiguous(xp, weights)
+    dz = xp.empty(z.shape, dtype=z.dtype)
+    N, C = kept.shape[1], z.shape[-1]
+    SOURCE.run("distribution_crossentropy_backward", z.dtype, *team_grid(N, C), weights, t, z, kept, dz, N, C)
     return dz

@@ -35,7 +35,7 @@ KERNEL depthwise_backward_x(const T *__restrict__ dz, const T *__restrict__ W, T
 }
 
 // sums[n, k, j] = sum of x[position of tap k] dz[j] over the n-th chunk of windows; blocks are (tiles of 32 j, chunks, taps)
-KERNEL depthwise_backward_W(const T *__restrict__ dz, const T *__restrict__ x, T *__restrict__ sums, Int M, Int chunk, WINDOWS) {
+KERNEL depthwise_backward_W(const T *__restrict__ dz, const T *__restrict__ x, A *__restrict__ sums, Int M, Int chunk, WINDOWS) {
     const Windows w = WINDOWS_GIVEN;
     const Int j = (Int)blockIdx.x * 32 + threadIdx.x, k = blockIdx.z, windows = B * O0 * O1 * O2;
     const Int begin = (Int)blockIdx.y * chunk, end = begin + chunk < windows ? begin + chunk : windows;
@@ -45,5 +45,5 @@ KERNEL depthwise_backward_W(const T *__restrict__ dz, const T *__restrict__ x, T
         if (place >= 0) total += (A)x[place * C + j / M] * (A)dz[row * C * M + j];
     }
     total = column_sum(total);
-    if (threadIdx.y == 0 && j < C * M) sums[((Int)blockIdx.y * gridDim.z + k) * C * M + j] = (T)total;
+    if (threadIdx.y == 0 && j < C * M) sums[((Int)blockIdx.y * gridDim.z + k) * C * M + j] = total;
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from ls_core.backend import get_xp
-from ls_core.cuda import SINGLE_AND_DOUBLE, Source, column_grid, contiguous, override, team_grid
+from ls_core.cuda import Source, column_grid, contiguous, override, team_grid
 from ls_core.types import Array
 
 from ...depthwise_convolution import depthwise_backward, depthwise_forward
@@ -27,7 +27,7 @@ def _place(x: Array, W: Array, strides: Ints, dilation: Ints, pads: Pads) -> tup
     return (x.shape[0], *outputs, C * M), geometry(x.shape[0], C, lengths, outputs, tuple(sizes), strides, dilation, before)
 
 
-@override(depthwise_forward, types=SINGLE_AND_DOUBLE)
+@override(depthwise_forward)
 def depthwise_forward_cuda(x: Array, W: Array, b: Array | None, strides: Ints, dilation: Ints, pads: Pads) -> Array:
     xp = get_xp(x)
     x, W, b = contiguous(xp, x, W, b)
@@ -37,7 +37,7 @@ def depthwise_forward_cuda(x: Array, W: Array, b: Array | None, strides: Ints, d
     return z
 
 
-@override(depthwise_backward, types=SINGLE_AND_DOUBLE)
+@override(depthwise_backward)
 def depthwise_backward_cuda(
     dz: Array, x: Array, W: Array, has_bias: bool, strides: Ints, dilation: Ints, pads: Pads, input_gradient: bool
 ) -> tuple[Array | None, Array, Array | None]:
@@ -51,6 +51,6 @@ def depthwise_backward_cuda(
         dx = xp.empty(x.shape, dtype=x.dtype)
         SOURCE.run("depthwise_backward_x", x.dtype, *team_grid(math.prod(x.shape[:-1]), C), dz, W, dx, M, *where)
     (tiles, chunks), threads, chunk = column_grid(math.prod(shape[:-1]), C * M)
-    sums = xp.empty((chunks, *W.shape), dtype=x.dtype)
+    sums = xp.empty((chunks, *W.shape), dtype="float32" if x.dtype.itemsize == 2 else x.dtype)
     SOURCE.run("depthwise_backward_W", x.dtype, (tiles, chunks, math.prod(sizes)), threads, dz, x, sums, M, chunk, *where)
-    return dx, sums.sum(axis=0), db
+    return dx, sums.sum(axis=0).astype(x.dtype, copy=False), db

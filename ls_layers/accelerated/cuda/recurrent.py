@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ls_core.backend import get_xp
-from ls_core.cuda import SINGLE_AND_DOUBLE, Source, contiguous, each_grid, override
+from ls_core.cuda import Source, contiguous, each_grid, override
 from ls_core.types import Array
 
 from ...gru import gru_backward, gru_forward
@@ -26,7 +26,7 @@ def _begin(x: Array, W: Array, U: Array, b: Array | None, mask: Array | None) ->
     return (xt, gates, xp.empty(gates.shape[1:], dtype=gates.dtype), *contiguous(xp, b, mask))
 
 
-@override(lstm_forward, types=SINGLE_AND_DOUBLE)
+@override(lstm_forward)
 def lstm_forward_cuda(
     x: Array, h0: Array, c0: Array, W: Array, U: Array, b: Array | None, mask: Array | None
 ) -> tuple[Array, Array, Array, Any]:
@@ -42,7 +42,7 @@ def lstm_forward_cuda(
     return hs[1:], hs[T], cs[T], (xt, gates, hs, cs, tanh_c)
 
 
-@override(lstm_backward, types=SINGLE_AND_DOUBLE)
+@override(lstm_backward)
 def lstm_backward_cuda(
     dhT: Array,
     dcT: Array,
@@ -71,7 +71,7 @@ def lstm_backward_cuda(
     return dx, product + held, dc, dW, dU, db[0] if has_bias else None
 
 
-@override(gru_forward, types=SINGLE_AND_DOUBLE)
+@override(gru_forward)
 def gru_forward_cuda(x: Array, h0: Array, W: Array, U: Array, b: Array | None, mask: Array | None) -> tuple[Array, Array, Any]:
     xp = get_xp(x)
     (B, T, _), n = x.shape, U.shape[0]
@@ -85,7 +85,7 @@ def gru_forward_cuda(x: Array, h0: Array, W: Array, U: Array, b: Array | None, m
     return hs[1:], hs[T], (xt, gates, hs, qs)
 
 
-@override(gru_backward, types=SINGLE_AND_DOUBLE)
+@override(gru_backward)
 def gru_backward_cuda(
     dhT: Array,
     dhs: Array | None,
