@@ -318,6 +318,21 @@ class Layer(Configurable):
         """The Parameters that an optimiser may change."""
         return [p for p in self.parameters() if p.trainable]
 
+    @property
+    def weights(self) -> list[Parameter]:
+        """``parameters()``, under Keras' name."""
+        return self.parameters()
+
+    @property
+    def trainable_weights(self) -> list[Parameter]:
+        """``trainable_parameters()``, under Keras' name."""
+        return self.trainable_parameters()
+
+    @property
+    def non_trainable_weights(self) -> list[Parameter]:
+        """The Parameters that no optimiser changes: frozen ones, and what layers remember."""
+        return [p for p in self.parameters() if not p.trainable]
+
     def count_params(self) -> int:
         """How many numbers the Parameters hold."""
         return sum(p.size for p in self.parameters())
@@ -399,6 +414,24 @@ class Layer(Configurable):
         if any(isinstance(x, Symbol) for x in leaves((inputs, list(options.values())))):
             return call_on_symbols(self, inputs, options)
         return self.forward(*inputs, **options)[0]
+
+    @property
+    def output(self) -> Any:
+        """What this layer gives in the graph of the Model that it belongs to: a Symbol, or a list of them.
+
+        ``Model(model.inputs, model.get_layer('features').output)`` is the model as far as that layer.
+
+        Raises
+        ------
+        AttributeError
+            The layer stands in no such graph, or in several places of it.
+        """
+        calls = [node for node in getattr(self._parent, "_nodes", ()) if node.layer is self]
+        if len(calls) != 1:
+            found = "in no graph of a Model" if not calls else f"in {len(calls)} places of {self._parent}"
+            raise AttributeError(f"{self} stands {found}, so it has no one output; keep what its call on an Input returns")
+        outputs = calls[0].outputs
+        return outputs[0] if len(outputs) == 1 else outputs
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

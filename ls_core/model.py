@@ -97,9 +97,19 @@ class Model(Trainer, Layer):
         """The layers, each once, in Keras' order: those farthest from the outputs first."""
         return list(self._sublayers)
 
-    def get_layer(self, name: str) -> Layer:
-        """The layer called ``name``."""
-        return find_layer(self, self.layers, name)
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """The layer called ``name``, or the one at place ``index`` of ``layers``."""
+        return find_layer(self, self.layers, name, index)
+
+    @property
+    def inputs(self) -> list[Symbol]:
+        """The Inputs, in order; with ``outputs`` they make a model of a part of this one."""
+        return list(self._symbols_in)
+
+    @property
+    def outputs(self) -> list[Symbol]:
+        """What the model gives, as Symbols that further layers may be called on."""
+        return list(self._symbols_out)
 
     @property
     def input_names(self) -> list[str]:

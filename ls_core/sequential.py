@@ -73,9 +73,9 @@ class Sequential(Trainer, Layer):
         self._sublayers.remove(layer)
         return layer
 
-    def get_layer(self, name: str) -> Layer:
-        """The layer called ``name``."""
-        return find_layer(self, self._layers, name)
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """The layer called ``name``, or the one at place ``index``."""
+        return find_layer(self, self._layers, name, index)
 
     def _build_if_known(self) -> None:
         if self._input is not None and None not in self._input.shape[1:]:
@@ -183,8 +183,14 @@ def axis_origin(maker: Layer, axis: int) -> str:
     return f"That is {where} of {maker}'s output."
 
 
-def find_layer(model: Layer, layers: list[Layer], name: str) -> Layer:
-    """The layer called ``name``, or an error that lists those there are."""
+def find_layer(model: Layer, layers: list[Layer], name: str | None, index: int | None) -> Layer:
+    """The layer called ``name`` or at place ``index``, or an error that lists those there are."""
+    if (name is None) == (index is None):
+        raise ValueError(f"{model}: get_layer takes a name or an index, get_layer('dense') or get_layer(index=0)")
+    if index is not None:
+        if not -len(layers) <= index < len(layers):
+            raise ValueError(f"{model} has {len(layers)} layers, no layer {index}")
+        return layers[index]
     for layer in layers:
         if layer.name == name:
             return layer
