@@ -15,6 +15,7 @@ import numpy as np
 
 import ls_core
 from ls_core.backend import to_device
+from ls_core.losses.binary_crossentropy import binary_crossentropy_logits_backward, binary_crossentropy_logits_forward
 from ls_core.losses.categorical_crossentropy import (
     categorical_crossentropy_logits_backward,
     categorical_crossentropy_logits_forward,
@@ -42,6 +43,7 @@ from ls_layers.layer_normalization import layer_normalization_backward, layer_no
 from ls_layers.lstm import lstm_backward, lstm_forward
 from ls_layers.pooling import average_pool_backward, average_pool_forward, max_pool_backward, max_pool_forward
 from ls_layers.rms_normalization import rms_normalization_backward, rms_normalization_forward
+from ls_layers.simple_rnn import simple_rnn_backward, simple_rnn_forward
 from ls_layers.windows import count_windows, gather, scatter
 from ls_optim.adam import adam_update
 from ls_optim.rmsprop import rmsprop_update
@@ -196,6 +198,18 @@ def crossentropy_of_distributions(at: Place) -> list[Any]:
 
 
 @round_of(*WIDE)
+def binary_crossentropy(at: Place) -> list[Any]:
+    shape = (at.size(1, 5), at.size(1, 7), at.row(2)) if at.flip() else (at.size(1, 30), at.size(1, 3))
+    t, z = at.mask(*shape).astype(at.dtype), at.normal(*shape) * 3
+    results = []
+    for axis in (-1, 0):  # the kernels leave all but the last axis to the references
+        losses, saved = binary_crossentropy_logits_forward(t, z, axis)
+        weights = at.positive(*(shape[:-1] if axis else shape[1:]))
+        results += [losses, binary_crossentropy_logits_backward(weights, *saved, axis)]
+    return results
+
+
+@round_of(*WIDE)
 def group_normalization(at: Place) -> list[Any]:
     B, S, G = at.size(1, 4), at.size(1, 300) if at.flip() else at.size(1, 9), at.size(1, 5)
     C = G * at.size(1, 12)
@@ -250,7 +264,16 @@ def gru(at: Place) -> list[Any]:
     return [hs, h, *gru_backward(at.normal(B, U), dhs, saved, W, U_, mask, b is not None, truncate, True)]
 
 
-@round_of(*WIDE, *HALF)
+@round_of(*ALL)
+def simple_rnn(at: Place) -> list[Any]:
+    B, T, I, U = at.size(1, 5), at.size(1, 6), at.size(1, 5), at.size(1, 40)
+    W, U_, b, mask = at.normal(I, U), at.normal(U, U) * 0.3, at.maybe(at.normal, U), at.maybe(at.mask, B, T)
+    hs, h, saved = simple_rnn_forward(at.normal(B, T, I), at.normal(B, U), W, U_, b, mask)
+    dhs, truncate = at.maybe(at.normal, T, B, U), [None, 2][at.size(0, 1)]
+    return [hs, h, *simple_rnn_backward(at.normal(B, U), dhs, saved, W, U_, mask, b is not None, truncate, True)]
+
+
+@round_of(*ALL)
 def embedding(at: Place) -> list[Any]:
     V, D, n = at.size(1, 30), at.size(1, 300), at.size(1, 600)
     ids = at.ids(n, V)

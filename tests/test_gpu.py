@@ -25,7 +25,7 @@ from ls_layers.cases import TABLE
 
 from .device_models import image_model, text_model, training_step
 from .kernel_rounds import CASES, ROUNDS, Place, agree, wanted
-from .tolerances import assert_close
+from .tolerances import assert_close, difference
 
 pytestmark = pytest.mark.gpu
 
@@ -77,6 +77,22 @@ def test_layers_in_single_precision(case: Any) -> None:
         assert (a is None) == (b is None)
         if is_float(b):
             assert_close(a, b, "float32")
+
+
+@pytest.mark.parametrize("case", TABLE, ids=[case.name for case in TABLE])
+def test_layers_in_bfloat16(case: Any) -> None:
+    """Near what float32 gives: a few roundings of 2^-8, one after the other."""
+    pytest.importorskip("ml_dtypes", reason="bfloat16 needs ml_dtypes, the extra bf16")
+    host = Trial(case, "float32")
+    if not host.numeric or "keeps_float32" in case.skip or host.draws:
+        return
+    with ls_core.use_references():
+        wanted = host.run()
+    got = Trial(case, "bfloat16", backend="cupy").run()
+    for a, b in zip((*got.y, *got.dx, *got.grads), (*wanted.y, *wanted.dx, *wanted.grads), strict=True):
+        assert (a is None) == (b is None)
+        if b is not None and is_float(b):
+            assert difference(a.astype("float32"), b) < 0.1
 
 
 @pytest.mark.parametrize("case", LOSS_CASES, ids=[case.name for case in LOSS_CASES])

@@ -1,5 +1,6 @@
 // Cross-entropy on logits: l = log(sum_c exp(z_c - m)) - (z_id - m), m = max z, of class ids; of distributions t over the classes
-// l = sum_c t_c (log(sum_c exp(z_c - m)) - (z_c - m)). N samples, C classes; a team has one sample.
+// l = sum_c t_c (log(sum_c exp(z_c - m)) - (z_c - m)); of independent yes/no targets t the mean of max(z, 0) - z t + log(1 + exp(-|z|)).
+// N samples, C classes; a team has one sample.
 #include "common.cuh"
 
 // Keeps m and s = sum_c exp(z_c - m) in rows 0 and 1 of `kept` (2, N); an id outside 0 .. C - 1 gives a loss of NaN.
@@ -67,4 +68,25 @@ KERNEL distribution_crossentropy_backward(const T *__restrict__ weights, const T
     const A w = (A)weights[row], m = (A)kept[row], share = (A)kept[2 * N + row] / (A)kept[N + row];
     for (Int c = threadIdx.x; c < C; c += blockDim.x)
         dz[row * C + c] = (T)(w * (share * exp((A)z[row * C + c] - m) - (A)t[row * C + c]));
+}
+
+KERNEL binary_crossentropy_forward(const T *__restrict__ t, const T *__restrict__ z, T *__restrict__ losses, Int N, Int C) {
+    const Int row = team_row();
+    if (row >= N) return;
+    A sum = 0;
+    for (Int i = row * C + threadIdx.x; i < (row + 1) * C; i += blockDim.x) {
+        const A x = (A)z[i];
+        sum += (x < 0 ? 0 : x) - x * (A)t[i] + log1p(exp(-fabs(x)));
+    }
+    sum = team_sum(sum);
+    if (threadIdx.x == 0) losses[row] = (T)(sum / C);
+}
+
+// dz = w / C (sigmoid(z) - t)
+KERNEL binary_crossentropy_backward(const T *__restrict__ weights, const T *__restrict__ t, const T *__restrict__ z, T *__restrict__ dz,
+                                    Int N, Int C) {
+    each(N * C, [=](Int i) {
+        const A p = (tanh((A)z[i] / 2) + 1) / 2;
+        dz[i] = (T)((A)weights[quotient(i, C)] / C * (p - (A)t[i]));
+    });
 }

@@ -1,4 +1,4 @@
-// One time step of LSTM and GRU: what lies between the matrix products, in one launch. B batch, T time steps, U units.
+// One time step of LSTM, GRU and SimpleRNN: what lies between the matrix products, in one launch. B batch, T time steps, U units.
 // Buffers stand time first; hs[t] and cs[t] stand before step t. mask (B, steps) is false where a step keeps the state.
 #include "common.cuh"
 
@@ -109,5 +109,34 @@ KERNEL gru_step_backward(const T *__restrict__ gates, const T *__restrict__ hs, 
         dax[at + U] = dah[at + U] = (T)dr;
         dax[at + 2 * U] = (T)dg;
         dah[at + 2 * U] = (T)(dg * r);
+    });
+}
+
+// --- SimpleRNN ------------------------------------------------------------------------------------------------------------
+//
+//     h = tanh(x W + h_before U + b)
+//
+// a[t] comes as x W; product is h_before U.
+KERNEL simple_rnn_step_forward(const T *__restrict__ a, const T *__restrict__ product, const T *__restrict__ bias,
+                               const bool *__restrict__ mask, T *__restrict__ hs, Int t, Int B, Int U, Int steps) {
+    const Int size = B * U;
+    const T *h_before = hs + t * size;
+    each(size, [=](Int i_) {
+        const Int b = i_ / U, u = i_ % U;
+        const A h = tanh((A)a[t * size + i_] + (A)product[i_] + (bias ? (A)bias[u] : 0));
+        hs[(t + 1) * size + i_] = kept(mask, b, t, steps) ? (T)h : h_before[i_];
+    });
+}
+
+// The same backwards: dh = product (da U^T of the step after) + held + dhs[t], and da = dh (1 - h^2).
+KERNEL simple_rnn_step_backward(const T *__restrict__ hs, const bool *__restrict__ mask, const T *__restrict__ dhs,
+                                const T *__restrict__ product, T *__restrict__ held, T *__restrict__ da, Int t, Int B, Int U,
+                                Int steps) {
+    const Int size = B * U;
+    each(size, [=](Int i_) {
+        const bool keep = kept(mask, i_ / U, t, steps);
+        const A dh = (A)product[i_] + (A)held[i_] + (dhs ? (A)dhs[t * size + i_] : 0), h = (A)hs[(t + 1) * size + i_];
+        da[t * size + i_] = (T)(keep ? dh * (1 - h * h) : 0);
+        held[i_] = (T)(keep ? 0 : dh);
     });
 }

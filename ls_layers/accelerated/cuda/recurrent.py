@@ -1,4 +1,4 @@
-"""LSTM and GRU on CUDA: for each time step one product with cuBLAS and one launch for all gates.
+"""LSTM, GRU and SimpleRNN on CUDA: for each time step one product with cuBLAS and one launch for all gates.
 
 B batch, T time steps, I inputs, U units. What forward saves is what the references save.
 """
@@ -13,6 +13,7 @@ from ls_core.types import Array
 
 from ...gru import gru_backward, gru_forward
 from ...lstm import lstm_backward, lstm_forward
+from ...simple_rnn import simple_rnn_backward, simple_rnn_forward
 
 SOURCE = Source(__file__, "recurrent.cu")
 
@@ -112,6 +113,47 @@ def gru_backward_cuda(
                 each.fill(0)
     dx, dW, dU, db = _products(xt, hs, dax, dah, W, input_gradient)
     return dx, product + held, dW, dU, xp.stack(db) if has_bias else None
+
+
+@override(simple_rnn_forward)
+def simple_rnn_forward_cuda(x: Array, h0: Array, W: Array, U: Array, b: Array | None, mask: Array | None) -> tuple[Array, Array, Any]:
+    xp = get_xp(x)
+    (B, T, _), n = x.shape, U.shape[0]
+    xt, a, product, b, mask = _begin(x, W, U, b, mask)
+    hs = xp.empty((T + 1, B, n), dtype=a.dtype)
+    hs[0] = h0
+    for t in range(T):
+        xp.matmul(hs[t], U, out=product)
+        SOURCE.run("simple_rnn_step_forward", hs.dtype, *each_grid(B * n), a, product, b, mask, hs, t, B, n, T)
+    return hs[1:], hs[T], (xt, hs)
+
+
+@override(simple_rnn_backward)
+def simple_rnn_backward_cuda(
+    dhT: Array,
+    dhs: Array | None,
+    saved: Any,
+    W: Array,
+    U: Array,
+    mask: Array | None,
+    has_bias: bool,
+    truncate: int | None,
+    input_gradient: bool,
+) -> tuple[Array, ...]:
+    xp = get_xp(dhT)
+    xt, hs = saved
+    (T, B, _), n = xt.shape, U.shape[0]
+    dhs, mask = contiguous(xp, dhs, mask)
+    product, held = xp.array(dhT, order="C"), xp.zeros((B, n), dtype=dhT.dtype)
+    da = xp.empty((T, B, n), dtype=dhT.dtype)
+    for t in reversed(range(T)):
+        SOURCE.run("simple_rnn_step_backward", da.dtype, *each_grid(B * n), hs, mask, dhs, product, held, da, t, B, n, T)
+        xp.matmul(da[t], U.T, out=product)
+        if truncate and t and t % truncate == 0:
+            for each in (product, held):
+                each.fill(0)
+    dx, dW, dU, db = _products(xt, hs, da, da, W, input_gradient)
+    return dx, product + held, dW, dU, db[0] if has_bias else None
 
 
 def _products(xt: Array, hs: Array, dax: Array, dah: Array, W: Array, input_gradient: bool) -> tuple[Array, ...]:
