@@ -18,6 +18,7 @@ from .errors import FileError
 from .feeds import Feed, backend_of_model
 from .packing import pack, unpack
 from .parameter import Parameter
+from .probe import make_probe, run_probe
 from .random import get_random_state, set_random_state
 from .tensorfile import TensorFile
 from .tracking import LossTracker, memory_kept, stateful_layers
@@ -115,17 +116,21 @@ class Run:
 
     def save(self, path: Any) -> None:
         """Write a checkpoint; whenever the process ends, ``path`` is the old file or the new one, whole."""
+        tensors, state = weight_tensors(self.model), self.get_state()
         try:
             header = describe(self.model)
         except TypeError:  # a class of the user's that is not registered: no model file, but a checkpoint all the same
             header = {"format": FORMAT, "version": __version__}
-        tensors, state = weight_tensors(self.model), self.get_state()
+        header["probe"] = make_probe(self.model, tensors)
         tensors.update({f"optimizer/{name}": value for name, value in state.pop("optimizer").items()})
         header["run"] = pack(state, "run", tensors)
         write_tensors(path, tensors, header)
 
     def restore(self, path: Any) -> None:
         """Go on from a checkpoint: called before the first epoch.
+
+        ``model.loaded_as`` then says how the model repeats the outputs that it had in the checkpoint, as after ``load_model``:
+        'identical' where the run goes on bit for bit.
 
         Raises
         ------
@@ -139,7 +144,8 @@ class Run:
         with memory_kept(self.model):
             objective.make_metrics(y, objective.model(*x))  # which are to take up what they had gathered
         with TensorFile(path) as file:
-            packed = read_header(file).get("run")
+            header = read_header(file)
+            packed = header.get("run")
             if not isinstance(packed, dict):
                 raise FileError(f"{path} holds a model, but no run that could be continued; load_model reads it")
             try:
@@ -149,6 +155,7 @@ class Run:
             except (KeyError, TypeError) as problem:
                 raise FileError(f"{path}: its entry 'run' is none of LS ({type(problem).__name__}: {problem})") from problem
             read_weights(self.model, file)
+            self.model.loaded_as = run_probe(self.model, header.get("probe"), file)
         if state["train"]["step"]:
             self.epoch, self._waiting = state["epoch"], state
         else:

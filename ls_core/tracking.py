@@ -140,12 +140,15 @@ def layer_outputs(model: Any, x: tuple[Array, ...], training: bool) -> list[tupl
 
         return listening
 
+    before = [layer.__dict__.get("forward") for layer in inner]  # somebody else may be listening already
     for layer in inner:
         layer.__dict__["forward"] = overhear(layer)
     try:
         with same_random_numbers(), memory_kept(model):
             model.forward(*x, training=training)
     finally:
-        for layer in inner:
+        for layer, forward in zip(inner, before, strict=True):
             del layer.__dict__["forward"]
+            if forward is not None:
+                layer.__dict__["forward"] = forward
     return found

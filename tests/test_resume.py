@@ -421,6 +421,29 @@ def test_a_checkpoint_is_a_model_file(tmp_path: Path) -> None:
         small().fit(*rows(), epochs=1, verbose=0, callbacks=[BackupAndRestore(tmp_path / "model.safetensors")])
 
 
+def test_a_checkpoint_is_probed(tmp_path: Path) -> None:
+    path = tmp_path / "run.ckpt"
+    crashed(path)
+    assert load_model(path).loaded_as == "identical"
+    model = small()
+    model.fit(*rows(), batch_size=8, epochs=3, verbose=0, callbacks=[BackupAndRestore(path, 1)])
+    assert model.loaded_as == "identical"
+
+    class Other(Dense):
+        def forward(self, x: Any, training: bool = False) -> Any:
+            return super().forward(x * 1.01, training=training)
+
+        def backward(self, dy: Any, saved: Any, input_gradient: bool = True) -> Any:
+            return super().backward(dy, saved, input_gradient)
+
+    crashed(path)
+    model = Sequential([Other(8, activation="relu", name="dense"), Dropout(0.4), BatchNormalization(), Dense(3, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    with pytest.warns(UserWarning, match="computes something else than it did then: the first layer whose output differs is 'dense'"):
+        model.fit(*rows(), batch_size=8, epochs=3, verbose=0, callbacks=[BackupAndRestore(path, 1)])
+    assert model.loaded_as == "different"
+
+
 def test_the_last_n_and_the_best(tmp_path: Path) -> None:
     path = tmp_path / "run.ckpt"
     crashed(path, keep_last=3)

@@ -47,7 +47,8 @@ class BackupAndRestore(Triggered):
 
     Notes
     -----
-    A checkpoint is a model file too: ``load_model('run.ckpt')``. What a loader or generator of your own draws must come
+    A checkpoint is a model file too: ``load_model('run.ckpt')``. As there, a probe is run again when the run goes on, and
+    ``model.loaded_as`` tells what it found: 'identical' where the same bits come. What a loader or generator of your own draws must come
     from ``ls_core.random_stream(name).generator``, asked for where it is drawn (a thread that makes batches ahead has another), to
     be resumed; a generator is run through again up to its place.
 
