@@ -15,16 +15,32 @@ def _outputs(x_shape: Ints, sizes: Ints, strides: Ints, pads: Pads) -> Ints:
     return count_windows(x_shape[1:-1], sizes, strides, (1,) * len(sizes), pads)
 
 
+def _largest(x: Array, axis: int, size: int, stride: int, count: int) -> Array:
+    """The largest numbers of ``count`` windows along one axis."""
+    taps = [x[(slice(None),) * axis + (slice(k, k + (count - 1) * stride + 1, stride),)] for k in range(size)]
+    found = taps[0] if size == 1 else np.maximum(taps[0], taps[1])
+    for tap in taps[2:]:
+        np.maximum(found, tap, out=found)
+    return found
+
+
 @max_pool_forward.override("numpy")
 def max_pool_forward_blocks(x: Array, sizes: Ints, strides: Ints, pads: Pads) -> Array:
     if x.size < LEAST:
         return max_pool_forward.reference(x, sizes, strides, pads)
     y = np.empty((x.shape[0], *_outputs(x.shape, sizes, strides, pads), x.shape[-1]), dtype=x.dtype)
+    padded = any(map(any, pads))
 
     def work(begin: int, end: int) -> None:
-        y[begin:end] = max_pool_forward.reference(x[begin:end], sizes, strides, pads)
+        found = x[begin:end]
+        if padded:
+            found = max_pool_forward.reference(found, sizes, strides, pads)
+        else:  # one axis after the other: along the first the rows are longest
+            for axis, (size, stride) in enumerate(zip(sizes, strides, strict=True), 1):
+                found = _largest(found, axis, size, stride, y.shape[axis])
+        y[begin:end] = found
 
-    in_blocks(work, x.shape[0], 2 * x[0].nbytes)
+    in_blocks(work, x.shape[0], x[0].nbytes)
     return y
 
 
@@ -34,19 +50,22 @@ def max_pool_backward_blocks(dy: Array, x: Array, y: Array, sizes: Ints, strides
         return max_pool_backward.reference(dy, x, y, sizes, strides, pads)
     dx = np.zeros(x.shape, dtype=dy.dtype)
     apart = all(stride >= size for stride, size in zip(strides, sizes, strict=True))
+    taps = read_by_taps(x.shape, sizes, strides, pads)[1]
 
     def work(begin: int, end: int) -> None:
         if not apart:
             dx[begin:end] = max_pool_backward.reference(dy[begin:end], x[begin:end], y[begin:end], sizes, strides, pads)
             return
-        waiting, won = np.ones(y[begin:end].shape, dtype=bool), np.empty(y[begin:end].shape, dtype=bool)
-        for windows, read in read_by_taps(x.shape, sizes, strides, pads)[1]:  # each element is read once: no sum
-            np.equal(x[begin:end][read], y[begin:end][windows], out=won[windows])
-            won[windows] &= waiting[windows]
-            waiting[windows] ^= won[windows]
-            np.multiply(dy[begin:end][windows], won[windows], out=dx[begin:end][read])
+        slopes, given, made, found = dy[begin:end], x[begin:end], dx[begin:end], y[begin:end]
+        met, won = np.zeros(found.shape, dtype=bool), np.empty(found.shape, dtype=bool)
+        for windows, read in taps:  # each element is read once: no sum
+            here = won[windows]
+            np.equal(given[read], found[windows], out=here)
+            np.greater(here, met[windows], out=here)  # the first of equal maxima
+            np.multiply(slopes[windows], here, out=made[read])
+            met[windows] |= here
 
-    in_blocks(work, x.shape[0], 4 * x[0].nbytes)
+    in_blocks(work, x.shape[0], x[0].nbytes)
     return dx
 
 

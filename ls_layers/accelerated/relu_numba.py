@@ -10,7 +10,7 @@ from ls_core.types import Array
 from ..activations.relu import relu_backward, relu_forward
 from ..relu import general_relu_backward, general_relu_forward
 from .blocks import LEAST, plain
-from .relu_numpy import relu_backward_threads, relu_forward_threads
+from .relu_numpy import general_relu_backward_threads, general_relu_forward_threads, relu_backward_threads, relu_forward_threads
 
 
 def _forward(x: Array) -> Array:
@@ -52,11 +52,11 @@ def relu_backward_compiled(dy: Array, y: Array) -> Array:
 def general_relu_forward_compiled(x: Array, max_value: float | None, negative_slope: float, threshold: float) -> tuple[Array, Array]:
     if max_value is None and not negative_slope and not threshold and _takes(x, x):
         return _forward(x), x
-    return general_relu_forward.reference(x, max_value, negative_slope, threshold)
+    return general_relu_forward_threads(x, max_value, negative_slope, threshold)
 
 
 @general_relu_backward.override("numba")
 def general_relu_backward_compiled(dy: Array, x: Array, max_value: float | None, negative_slope: float, threshold: float) -> Array:
     if max_value is None and not negative_slope and not threshold and _takes(dy, x):
         return _backward(dy, x)
-    return general_relu_backward.reference(dy, x, max_value, negative_slope, threshold)
+    return general_relu_backward_threads(dy, x, max_value, negative_slope, threshold)

@@ -10,6 +10,7 @@ from ls_core.threads import run_blocks, split
 from ls_core.types import Array
 
 from ..activations.relu import relu_backward, relu_forward
+from ..relu import general_relu_backward, general_relu_forward
 from .blocks import LEAST
 
 
@@ -38,3 +39,17 @@ def relu_backward_threads(dy: Array, y: Array) -> Array:
 
     run_blocks(part, split(dy.size, LEAST))
     return dx
+
+
+@general_relu_forward.override("numpy")
+def general_relu_forward_threads(x: Array, max_value: float | None, negative_slope: float, threshold: float) -> tuple[Array, Array]:
+    if max_value is None and not negative_slope and not threshold:
+        return relu_forward_threads(x)[0], x
+    return general_relu_forward.reference(x, max_value, negative_slope, threshold)
+
+
+@general_relu_backward.override("numpy")
+def general_relu_backward_threads(dy: Array, x: Array, max_value: float | None, negative_slope: float, threshold: float) -> Array:
+    if max_value is None and not negative_slope and not threshold:
+        return relu_backward_threads(dy, x)
+    return general_relu_backward.reference(dy, x, max_value, negative_slope, threshold)

@@ -29,7 +29,7 @@ from ls_core.types import Array
 
 Pads = tuple[tuple[int, int], ...]
 Block = tuple[int, int, int, int]  # images from, to; tile rows from, to
-TILES = 64  # in a block
+TILES = 128  # in a block: fewer calls, each of which may wait for the interpreter, weigh more than what the cache then misses
 
 _a, _b = math.sqrt(0.5), math.sqrt(2.0)
 _POINTS = (0.0, _a, -_a, _b, -_b)
