@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -188,3 +189,41 @@ def test_only_the_first_output_of_a_layer_has_its_mask(which: int, rng: np.rando
     ids = rng.integers(1, 20, (12, 6))
     ids[::2, 4:] = 0
     compare(ours, theirs, ids, rng.normal(size=(12, 6, 5)), epochs=3, batch_size=4)
+
+
+def csv_of(path: Path) -> tuple[list[str], np.ndarray]:
+    names, *rows = [line.split(",") for line in path.read_text().splitlines()]
+    return names, np.array(rows, dtype=float)
+
+
+CALLBACKS: dict[str, Callable[[Any], list[Any]]] = {
+    "LearningRateScheduler": lambda c: [c.LearningRateScheduler(lambda epoch, rate: rate * (0.5 if epoch else 1.0))],
+    "ReduceLROnPlateau": lambda c: [c.ReduceLROnPlateau("val_loss", factor=0.3, patience=1, min_delta=0.05)],
+    "EarlyStopping": lambda c: [c.EarlyStopping("val_accuracy", patience=2, restore_best_weights=True, mode="max")],
+    "SwapEMAWeights": lambda c: [c.SwapEMAWeights(swap_on_epoch=True)],
+    "TerminateOnNaN": lambda c: [c.TerminateOnNaN()],
+}
+
+
+@pytest.mark.parametrize("kind", CALLBACKS)
+def test_callbacks(kind: str, tmp_path: Path, rng: np.random.Generator) -> None:
+    """The same History, weights and CSV file under each callback."""
+    ours, theirs = both(mlp)
+    averaged = {"use_ema": True, "ema_momentum": 0.8} if kind == "SwapEMAWeights" else {}
+    for model, package in ((ours, ls_optim), (theirs, keras.optimizers)):
+        model.compile(package.SGD(learning_rate=0.2, momentum=0.5, **averaged), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    x, y = rng.normal(size=(40, 5)), rng.integers(0, 3, 40)
+    histories = []
+    for model, callbacks, name in ((ours, ls_core.callbacks, "ours"), (theirs, keras.callbacks, "theirs")):
+        given = [*CALLBACKS[kind](callbacks), callbacks.CSVLogger(str(tmp_path / name))]
+        fitted = model.fit(x, y, epochs=8, batch_size=8, validation_split=0.25, shuffle=False, verbose=0, callbacks=given)
+        histories.append(fitted.history)
+    a, b = histories
+    assert set(a) == set(b)
+    for key, values in b.items():
+        np.testing.assert_allclose(a[key], np.array(values, dtype=float), rtol=1e-6, atol=1e-6)
+    for mine, wanted in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        assert keras_judge.relative_error(mine, wanted) < BAR
+    (our_names, our_rows), (their_names, their_rows) = csv_of(tmp_path / "ours"), csv_of(tmp_path / "theirs")
+    assert our_names == their_names
+    np.testing.assert_allclose(our_rows, their_rows, rtol=1e-6, atol=1e-6)
