@@ -12,7 +12,7 @@ from .protocol import PenalizedCache, collect_losses
 from .random import set_stream_states, stream_states
 from .registry import deserialize
 from .sequential import next_mask
-from .summary import cache_bytes, human_bytes
+from .summary import cache_bytes, human_bytes, owner
 from .tracking import memory_kept, stateful_layers
 
 
@@ -158,7 +158,7 @@ def compare_recompute(layer: Layer, *inputs: Any, repeats: int = 5) -> Compariso
             synchronize()
             began = time.perf_counter()
             y, cache = each.forward(*inputs, training=True)
-            kept = cache_bytes(cache, but={id(p.value) for p in layer.parameters()})
+            kept = cache_bytes(cache, but={id(owner(p.value)) for p in layer.parameters()})
             each.backward(y, cache)
             synchronize()
             seconds = min(seconds, time.perf_counter() - began)

@@ -12,8 +12,15 @@ from .types import Array
 
 
 def cache_bytes(cache: Any, seen: set[int] | None = None, but: set[int] | None = None) -> int:
-    """The bytes of all arrays that a cache holds, each once; arrays in ``but`` (by id) do not count."""
+    """The bytes of all arrays that a cache holds, each once; those that own their memory in ``but`` (by id) do not count."""
     return sum(int(array.nbytes) for array in _arrays(cache, set() if seen is None else seen, but or set()))
+
+
+def owner(array: Array) -> Array:
+    """The array whose memory ``array`` shows: a view keeps all of it alive."""
+    while getattr(array, "base", None) is not None and hasattr(array.base, "nbytes"):
+        array = array.base
+    return array
 
 
 def _arrays(value: Any, seen: set[int], but: set[int]) -> Iterator[Array]:
@@ -26,9 +33,7 @@ def _arrays(value: Any, seen: set[int], but: set[int]) -> Iterator[Array]:
         for each in value:
             yield from _arrays(each, seen, but)
     elif hasattr(value, "nbytes") and hasattr(value, "dtype"):
-        base = value
-        while getattr(base, "base", None) is not None and hasattr(base.base, "nbytes"):
-            base = base.base  # a view keeps the whole array alive
+        base = owner(value)
         if id(base) not in seen and id(base) not in but:
             seen.add(id(base))
             yield base
@@ -70,7 +75,7 @@ def _rows(model: Any) -> list[tuple[Any, Any, int, int | None]]:
     shapes: dict[int, Any] = {}
     layers = list(model.layers)
     if rows is not None and model.built:
-        values = {id(p.value) for p in model.parameters()}
+        values = {id(owner(p.value)) for p in model.parameters()}
         state = [(p, p.value.copy()) for p in model.parameters() if p.state]
 
         def listen(layer: Any) -> Any:

@@ -37,7 +37,7 @@ def adam_update(
     alpha = rate * (1.0 - beta_2**step) ** 0.5 / (1.0 - beta_1**step)
     root = xp.sqrt(v)  # (...)
     root += epsilon
-    value -= m * alpha / root
+    value -= m / root * alpha
 
 
 class Adam(Optimizer):

@@ -5,7 +5,7 @@ A gradient is an array or a RowGradient, whose rows outside count as 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ls_core.backend import get_xp
@@ -57,21 +57,18 @@ def clip_values(gradient: Gradient, limit: float) -> Gradient:
     return get_xp(gradient).clip(gradient, -limit, limit)
 
 
-def clip(
-    gradients: Sequence[Gradient],
-    factor: float,
-    clipnorm: float | None,
-    clipvalue: float | None,
-    global_clipnorm: float | None,
-) -> Iterator[Gradient]:
-    """The gradients times ``factor``, clipped: one pass over each, or none where nothing is to be done."""
-    factors: list[Any] = [None if factor == 1.0 else factor] * len(gradients)
+def clip_factors(gradients: Mapping[Any, Gradient], factor: float, clipnorm: float | None, global_clipnorm: float | None) -> dict[Any, Any]:
+    """What to multiply each gradient by, under its key: ``factor``, and what its norm, or that of all, asks for; {}: nothing."""
     if global_clipnorm and gradients:
-        norm = global_norm(gradients) * factor
-        factors = [norm_scale(norm, global_clipnorm) * factor] * len(gradients)
-    elif clipnorm:
-        squares = [square_sum(gradient) for gradient in gradients]
-        factors = [norm_scale(get_xp(square).sqrt(square) * factor, clipnorm) * factor for square in squares]
-    for gradient, each in zip(gradients, factors, strict=True):
-        gradient = scale(gradient, each)
-        yield clip_values(gradient, clipvalue) if clipvalue else gradient
+        norm = global_norm(list(gradients.values())) * factor
+        return dict.fromkeys(gradients, norm_scale(norm, global_clipnorm) * factor)
+    if clipnorm:
+        squares = {key: square_sum(gradient) for key, gradient in gradients.items()}
+        return {key: norm_scale(get_xp(square).sqrt(square) * factor, clipnorm) * factor for key, square in squares.items()}
+    return {} if factor == 1.0 else dict.fromkeys(gradients, factor)
+
+
+def clipped(gradient: Gradient, factor: Any, clipvalue: float | None) -> Gradient:
+    """The gradient times ``factor``, its elements clipped: one pass for each, or none where nothing is to be done."""
+    gradient = scale(gradient, factor)
+    return clip_values(gradient, clipvalue) if clipvalue else gradient

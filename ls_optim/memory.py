@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -12,6 +14,17 @@ from ls_core.parameter import Parameter, RowGradient
 from ls_core.types import Array
 
 State = dict[str, Array]
+T = TypeVar("T")
+
+
+class ByParameter(WeakKeyDictionary[Parameter, T]):
+    """What belongs to Parameters, and goes when they go."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ByParameter, (dict(self),)  # so that the copy of a model and its optimiser belong together
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ByParameter[T]:
+        return ByParameter(copy.deepcopy(dict(self), memo))
 
 
 class Memory:
@@ -25,9 +38,9 @@ class Memory:
 
     def __init__(self, loaded: dict[str, np.ndarray]) -> None:
         self.loaded = loaded
-        self.states: dict[Parameter, State] = {}
-        self.average: dict[Parameter, Array] = {}
-        self.accumulated: dict[Parameter, Any] = {}
+        self.states: ByParameter[State] = ByParameter()
+        self.average: ByParameter[Array] = ByParameter()
+        self.accumulated: ByParameter[Any] = ByParameter()
 
     def state(self, parameter: Parameter, make: Callable[[Parameter], State]) -> State:
         """The state of a Parameter, made when it is first asked for; moved and converted as its value was."""
@@ -43,8 +56,8 @@ class Memory:
         return found
 
     def find(self, kind: str, parameter: Parameter) -> Any:
-        """The 'average' or the 'accumulated' gradient of a Parameter; None if there is none."""
-        store: dict[Parameter, Any] = getattr(self, kind)
+        """The 'average' or the 'accumulated' gradient of a Parameter, where its value is; None if there is none."""
+        store: ByParameter[Any] = getattr(self, kind)
         if parameter not in store:
             loaded = self._load(parameter, kind, parameter.shape)
             rows = self.loaded.pop(f"{parameter.path}/{kind}_rows", None)
@@ -53,7 +66,10 @@ class Memory:
                 loaded = RowGradient(to_device(np.array(rows), backend_of(values)), values, parameter.shape)
             if loaded is not None:
                 store[parameter] = loaded
-        return store.get(parameter)
+        found, value = store.get(parameter), parameter.value
+        if found is not None and type(found) is not type(value) and not isinstance(found, RowGradient):
+            found = store[parameter] = to_device(found, backend_of(value))
+        return found
 
     def _load(self, parameter: Parameter, name: str, shape: tuple[int, ...]) -> Array:
         array = self.loaded.pop(f"{parameter.path}/{name}", None)

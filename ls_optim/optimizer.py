@@ -13,7 +13,8 @@ from ls_core.parameter import Parameter, RowGradient, put_rows, take_rows
 from ls_core.registry import Configurable, deserialize, serialize
 from ls_core.types import Array
 
-from .clipping import Gradient, clip
+from .clipping import Gradient, clip_factors, clipped
+from .flat import Layout
 from .memory import Memory, State
 from .schedules.schedule import as_rate
 
@@ -133,7 +134,7 @@ class Optimizer(Configurable):
         self._learning_rate = as_rate(learning_rate if lr is None else lr, label)
         self.averages_in_use = False  # between two calls of swap_averages
         self._steps = 0
-        self._memory = Memory({})
+        self._memory, self._layout = Memory({}), Layout()
         self._no_decay: set[Parameter] = set()
         self._no_decay_names: re.Pattern[str] | None = None
 
@@ -192,9 +193,11 @@ class Optimizer(Configurable):
                 raise ValueError(f"{self}: schedules names {name!r}, which is no hyperparameter of {type(self).__name__}")
             setattr(self, name, schedule(self._steps))
         work, factor = self._take_gradients(touched, trainable)
-        rate = self.learning_rate
-        clipped = clip(list(work.values()), factor, self.clipnorm, self.clipvalue, self.global_clipnorm)
-        for parameter, gradient in zip(work, clipped, strict=True):
+        factors, rate = clip_factors(work, factor, self.clipnorm, self.global_clipnorm), self.learning_rate
+        for run in self._layout.runs(self, work):
+            run.update(self, work, factors, rate)
+        for parameter, gradient in work.items():  # those that are not joined
+            gradient = clipped(gradient, factors.get(parameter), self.clipvalue)
             self._update_parameter(parameter, gradient, rate * self.rate_multiplier(parameter))
         if self.use_ema:
             self._average(trainable)
@@ -217,25 +220,25 @@ class Optimizer(Configurable):
         if (self._steps + 1) % count:
             return {}, factor
         found = {p: self._memory.find("accumulated", p) for p in trainable}  # those of earlier steps too, in one fixed order
-        self._memory.accumulated = {}
+        self._memory.accumulated.clear()
         return {p: gradient for p, gradient in found.items() if gradient is not None}, factor / count
 
     def _update_parameter(self, parameter: Parameter, gradient: Gradient, rate: float) -> None:
         value, state, decay = parameter.value, self.state(parameter), self.decay_of(parameter)
         if not isinstance(gradient, RowGradient):
-            self._update_arrays(value, gradient, state, rate, decay)
+            self.update_arrays(value, gradient, state, rate, decay)
         elif not (self.lazy_rows and self.is_elementwise(parameter)):
-            self._update_arrays(value, gradient if self.takes_row_gradients else gradient.to_dense(), state, rate, decay)
+            self.update_arrays(value, gradient if self.takes_row_gradients else gradient.to_dense(), state, rate, decay)
         else:
             rows = gradient.rows  # each once, so that writing back loses nothing
             few = {name: take_rows(array, rows) for name, array in state.items()}
             few_values = take_rows(value, rows)
-            self._update_arrays(few_values, gradient.values, few, rate, decay)
+            self.update_arrays(few_values, gradient.values, few, rate, decay)
             put_rows(value, rows, few_values)
             for name, array in few.items():
                 put_rows(state[name], rows, array)
 
-    def _update_arrays(self, value: Array, grad: Gradient, state: State, rate: float, decay: float) -> None:
+    def update_arrays(self, value: Array, grad: Gradient, state: State, rate: float, decay: float) -> None:
         """Decay and update of arrays: a Parameter's, some of its rows, or flat ones of many Parameters."""
         if grad.dtype != value.dtype:
             grad = grad.astype(value.dtype)
@@ -291,12 +294,13 @@ class Optimizer(Configurable):
     # --- moving averages --------------------------------------------------------------------------------
 
     def _average(self, trainable: list[Parameter]) -> None:
-        for p in trainable:
+        share = 1.0 - self.ema_momentum
+        for p in self._layout.average(trainable, self._memory, share) if self.iterations else trainable:
             average = self._memory.find("average", p)
             if average is None or self.iterations == 0:
                 self._memory.average[p] = p.value.copy()
             else:
-                average += (p.value - average) * (1.0 - self.ema_momentum)
+                average += (p.value - average) * share
         if self.ema_overwrite_frequency and (self.iterations + 1) % self.ema_overwrite_frequency == 0:
             self.finalize_variable_values(trainable)
 
@@ -344,7 +348,7 @@ class Optimizer(Configurable):
         self._steps = int(state["iterations"])
         if "learning_rate" in state and not callable(self._learning_rate):
             self._learning_rate = float(state["learning_rate"])
-        self._memory = Memory({key: np.asarray(value) for key, value in state.items() if "/" in key})
+        self._memory, self._layout = Memory({key: np.asarray(value) for key, value in state.items() if "/" in key}), Layout()
 
     # --- configuration ------------------------------------------------------------------------------------
 

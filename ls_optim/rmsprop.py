@@ -27,13 +27,13 @@ def rmsprop_update(
     grad = dense_gradient(grad)
     v *= rho  # (...)
     v += grad * grad * (1.0 - rho)
-    spread = v + epsilon  # (...)
+    spread = v  # (...)
     if mean is not None:  # centered: the variance instead of the mean square
         mean *= rho
         mean += grad * (1.0 - rho)
-        spread -= mean * mean
-    step = grad * rate  # (...)
-    step /= get_xp(value).sqrt(spread)
+        spread = v - mean * mean
+    step = grad / get_xp(value).sqrt(spread + epsilon)  # (...)
+    step *= rate
     if m is not None:
         m *= momentum
         m += step

@@ -19,7 +19,8 @@ def sgd_update(value: Array, grad: Array | RowGradient, m: Array | None, rate: f
         m *= momentum  # (...)
         m += step
         if nesterov:
-            step += m * momentum  # where the momentum will have carried the value to
+            value += step
+            step = m * momentum  # on to where the momentum will carry the value
         else:
             step = m
     value += step
