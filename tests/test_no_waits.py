@@ -57,15 +57,19 @@ def waits_of_a_step(model: Any, x: Any, y: Any, weights: Any = None) -> list[str
 
 
 @pytest.mark.usefixtures("_computed")
+@pytest.mark.parametrize("precision", [None, "bfloat16"])
 @pytest.mark.parametrize("work", WORKLOADS, ids=[work.name.split(",")[0] for work in WORKLOADS])
-def test_workloads(work: Workload, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workloads(work: Workload, precision: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    if precision is not None:
+        pytest.importorskip("ml_dtypes", reason="bfloat16 needs ml_dtypes, the extra bf16")
     monkeypatch.setattr(workloads, "DEPTH", 2)  # the GPT's blocks and tokens
     monkeypatch.setattr(workloads, "LENGTH", 16)
     g, model = np.random.default_rng(0), work.make()
     x, y = work.inputs(g)[:ROWS], work.targets(g)[:ROWS]
     if work.name.startswith("GPT"):
         x, y = x[:, :16], y[:, :16]
-    model.compile(ls_optim.Adam(0.001), SparseCategoricalCrossentropy(from_logits=work.from_logits), metrics=["accuracy"])
+    loss = SparseCategoricalCrossentropy(from_logits=work.from_logits)
+    model.compile(ls_optim.Adam(0.001), loss, metrics=["accuracy"], mixed_precision=precision)
     assert waits_of_a_step(model, x, y) == []
 
 
