@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import threading
 import time
 from collections.abc import Iterator
@@ -465,6 +466,28 @@ def test_to_categorical_and_class_weights() -> None:
     assert weights == {0: 4 / 6, 1: 2.0}
     with pytest.raises(ValueError, match="no labels"):
         class_weights([])
+
+
+@pytest.mark.parametrize("rows", [None, 23, 10])
+@pytest.mark.parametrize(("start", "end"), [(None, None), (0, 12), (4, 20), (4, None)])
+def test_windows_by_loops(start: int | None, end: int | None, rows: int | None) -> None:
+    series = np.arange(23) * 2.0
+    targets = None if rows is None else np.arange(rows) * 10
+    for length, stride, rate, size in itertools.product((1, 3), (1, 2, 4), (1, 3), (1, 4, None)):
+        begin, stop = start or 0, 23 if end is None else end
+        wanted = []
+        for first in range(begin, stop, stride):
+            window = [first + i * rate for i in range(length)]
+            if window[-1] < stop and (rows is None or first < rows):
+                wanted.append(([series[i] for i in window], first * 10))
+        options = {"sequence_stride": stride, "sampling_rate": rate, "start_index": start, "end_index": end}
+        found = timeseries_dataset_from_array(series, targets, length, batch_size=size, **options)
+        pairs = [batch if rows is not None else (batch, None) for batch in found]
+        x = np.stack([x for x, _ in pairs]) if size is None else np.concatenate([x for x, _ in pairs])
+        assert x.tolist() == [window for window, _ in wanted]
+        if rows is not None:
+            y = np.stack([y for _, y in pairs]) if size is None else np.concatenate([y for _, y in pairs])
+            assert y.tolist() == [target for _, target in wanted]
 
 
 def test_windows() -> None:
