@@ -19,11 +19,14 @@ from ls_layers import (
     ActivityRegularization,
     BatchNormalization,
     Conv1D,
+    Conv2D,
     Dense,
     Dropout,
     Embedding,
+    Flatten,
     GlobalMaxPooling1D,
     LayerNormalization,
+    MaxPooling2D,
 )
 from ls_optim import SGD, Adam
 
@@ -122,15 +125,35 @@ def test_what_no_scale_can_save_is_told() -> None:
         model.fit(x, y, epochs=100, batch_size=16, verbose=0)
 
 
-def test_texts_recurrent_layers_and_row_gradients() -> None:
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_texts_recurrent_layers_and_row_gradients(dtype: str) -> None:
     rng = np.random.default_rng(0)
     x = rng.integers(0, 50, (60, 8))
     y = (x == 7).any(axis=1).astype(int)
     for body in ([LSTM(8)], [Conv1D(8, 3, activation="relu"), GlobalMaxPooling1D()]):
         model = Sequential([Embedding(50, 8), *body, Dense(2, activation="softmax")])
-        model.compile(Adam(0.02), "sparse_categorical_crossentropy", mixed_precision="float16")
+        model.compile(Adam(0.02), "sparse_categorical_crossentropy", mixed_precision=dtype)
         losses = model.fit(x, y, epochs=15, batch_size=20, verbose=0).history["loss"]
         assert losses[-1] < 0.5 * losses[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_pictures_of_digits(dtype: str) -> None:
+    """1,500 pictures of 8 x 8 from scikit-learn: the curve of float32, and as many digits told apart."""
+    digits = pytest.importorskip("sklearn.datasets", reason="scikit-learn brings the pictures").load_digits()
+    x, y = (digits.images[..., None] / 16).astype("float32"), digits.target
+    histories = []
+    for precision in (dtype, None):
+        ls_core.set_seed(0)
+        model = Sequential([Conv2D(16, 3, activation="relu"), MaxPooling2D(2), Flatten(), Dropout(0.2), Dense(10, activation="softmax")])
+        model.compile(Adam(0.003), "sparse_categorical_crossentropy", metrics=["accuracy"], mixed_precision=precision)
+        data = (x[1500:], y[1500:])
+        histories.append(model.fit(x[:1500], y[:1500], epochs=8, batch_size=50, validation_data=data, verbose=0).history)
+    half, whole = histories
+    np.testing.assert_allclose(half["loss"], whole["loss"], rtol=0.05)
+    assert half["loss"][-1] < 0.15 * half["loss"][0]
+    assert half["val_accuracy"][-1] > whole["val_accuracy"][-1] - 0.02 > 0.8
 
 
 def test_it_is_saved_resumed_and_refused(tmp_path: Path) -> None:
