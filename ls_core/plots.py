@@ -26,7 +26,12 @@ def save_figure(figure: Any, path: Any) -> None:
 
 
 def plot_history(history: Any, path: Any, title: str | None = None) -> None:
-    """Learning curves: one panel for the loss and one for each metric, training and validation together."""
+    """Learning curves as a PNG: one panel for the loss and one for each metric, training and validation together."""
+    save_figure(history_figure(history, title), path)
+
+
+def history_figure(history: Any, title: str | None = None) -> Any:
+    """The figure of ``plot_history``."""
     curves = history.history
     names = [name for name in curves if not name.startswith("val_")]
     figure, axes = new_figure(4.6 * max(1, len(names)), 3.4, max(1, len(names)))
@@ -43,4 +48,4 @@ def plot_history(history: Any, path: Any, title: str | None = None) -> None:
         axis.legend()
     if title:
         figure.suptitle(title)
-    save_figure(figure, path)
+    return figure

@@ -281,6 +281,33 @@ def test_plot_history(tmp_path: Path) -> None:
     assert path.read_bytes().startswith(b"\x89PNG")
 
 
+def test_plot_history_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib")
+    with pytest.raises(ValueError, match=r"in a notebook; elsewhere give it a path"):
+        fit(small(), PlotHistory())
+    pictures: list[bytes] = []
+
+    class Shown:
+        def update(self, picture: bytes) -> None:
+            pictures.append(picture)
+
+    def display(picture: bytes, display_id: bool) -> Shown:
+        assert display_id
+        assert not pictures
+        pictures.append(picture)
+        return Shown()
+
+    ipython: Any = types.ModuleType("IPython")
+    ipython.get_ipython = type("ZMQInteractiveShell", (), {})
+    screen: Any = types.ModuleType("IPython.display")
+    screen.Image, screen.display = bytes, display
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", screen)
+    fit(small(), PlotHistory(title="curves"), verbose=0)
+    assert len(pictures) == 4  # one for each epoch, and the end
+    assert all(each.startswith(b"\x89PNG") for each in pictures)
+
+
 # --- learning rates and other hyperparameters --------------------------------------------------------------
 
 

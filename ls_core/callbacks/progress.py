@@ -34,7 +34,7 @@ class ProgressBar(Callback):
             from tqdm import tqdm
 
             self._bar = tqdm(file=stream, **options)
-        elif self.verbose == 1 and in_notebook():
+        elif self.verbose == 1 and in_notebook() and importlib.util.find_spec("ipywidgets") is not None:
             from tqdm.notebook import tqdm
 
             self._bar = tqdm(**options)
@@ -63,10 +63,9 @@ class ProgressBar(Callback):
 
 
 def in_notebook() -> bool:
-    """Whether this is a Jupyter notebook that can show a bar."""
+    """Whether this is a Jupyter notebook."""
     ipython = sys.modules.get("IPython")
-    shell = None if ipython is None else ipython.get_ipython()
-    return type(shell).__name__ == "ZMQInteractiveShell" and importlib.util.find_spec("ipywidgets") is not None
+    return ipython is not None and type(ipython.get_ipython()).__name__ == "ZMQInteractiveShell"
 
 
 def format_logs(logs: Any) -> str:
