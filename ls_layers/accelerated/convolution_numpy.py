@@ -66,8 +66,9 @@ def conv_backward_blocks(
     db = sum_over_positions(dz) if has_bias else None
     if not winograd.fits(x, W, strides, dilation, dz.shape[1:-1], groups):
         return *columns.backward(dz, np.ascontiguousarray(x), W, geometry, input_gradient), db
-    dx = winograd.forward(dz, winograd.turned(W), None, winograd.turned_pads(pads)) if input_gradient else None
-    return dx, winograd.kernel_gradient(dz, x, pads), db
+    if input_gradient:
+        return *winograd.backward(dz, x, W, pads), db
+    return None, winograd.kernel_gradient(dz, x, pads), db
 
 
 @conv_transpose_forward.override("numpy")

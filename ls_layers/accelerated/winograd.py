@@ -116,8 +116,43 @@ def kernel_gradient(dz: Array, x: Array, pads: Pads) -> Array:
         parts[begin] = dU
 
     run_blocks(work, split(len(blocks)))
+    return _kernel(parts)
+
+
+def backward(dz: Array, x: Array, W: Array, pads: Pads) -> tuple[Array, Array]:
+    """dz (B, P, Q, F), x (B, H, W, C) -> dx (B, H, W, C), dW (3, 3, C, F).
+
+    dx is a convolution of dz with the turned kernel, whose gradient comes from the same patches of dz: they are transformed once.
+    """
+    B, H, Q, C = x.shape
+    F = dz.shape[-1]
+    U = multiply(KERNEL, turned(W).reshape(9, F * C)).reshape(36, F, C)
+    dx = np.empty(x.shape, dtype=dz.dtype)
+    blocks, size = _plan(B, H, Q)
+    T = math.prod(size)
+    parts: dict[int, Array] = {}
+
+    def work(begin: int, end: int) -> None:
+        patches, tiles, made = _Patches(dz, turned_pads(pads), size), _Tiles((*size, C), x.dtype), _Tiles((*size, C), dz.dtype)
+        M, product = np.empty((36, T, C), dtype=dz.dtype), np.empty((36, F, C), dtype=dz.dtype)
+        dU = np.zeros_like(product)
+        for i, j, top, bottom in blocks[begin:end]:
+            V = patches.transformed(i, j, top)  # (36, T, F)
+            np.matmul(V, U, out=M)
+            made.give(M, None, dx[i:j, 4 * top : 4 * bottom])
+            Z = tiles.transformed(x[i:j, 4 * top : 4 * bottom])  # (36, T, C)
+            np.matmul(V.transpose(0, 2, 1), Z, out=product)
+            np.add(dU, product, out=dU)
+        parts[begin] = dU
+
+    run_blocks(work, split(len(blocks)))
+    return dx, np.ascontiguousarray(turned(_kernel(parts)))
+
+
+def _kernel(parts: dict[int, Array]) -> Array:
+    """The gradient of the kernel (3, 3, ., .) from the threads' parts of the transformed one's."""
     total = sum((parts[begin] for begin in sorted(parts)[1:]), start=parts[0])
-    return multiply(KERNEL.T, total.reshape(36, C * F)).reshape(3, 3, C, F)
+    return multiply(KERNEL.T, total.reshape(36, -1)).reshape(3, 3, *total.shape[1:])
 
 
 def _plan(B: int, P: int, Q: int) -> tuple[list[Block], tuple[int, int, int]]:
@@ -173,31 +208,41 @@ class _Tiles:
 
     def __init__(self, size: tuple[int, int, int, int], dtype: Any) -> None:
         n, r, q, F = size
-        self.image = np.zeros((n, 4 * r, 4 * q, F), dtype=dtype)
-        self.pixels = self.image.reshape(n, r, 4, q, 4, F).transpose(2, 4, 0, 1, 3, 5)  # (4, 4, n, r, q, F)
-        self.tiles, self.half = np.empty(self.pixels.shape, dtype=dtype), np.empty((24, n * r * q, F), dtype=dtype)
+        self.size, T = size, n * r * q
+        self.image = np.zeros((n, 4 * r, 4 * q, F), dtype=dtype)  # for blocks that tiles do not fill
+        self.tiles, self.half = np.empty((4, 4, n, r, q, F), dtype=dtype), np.empty((24, T, F), dtype=dtype)
+        self.Z = np.empty((36, T, F), dtype=dtype)
         self.filled: Any = None  # what of ``image`` the last block filled
+
+    def pixels(self, image: Array) -> Array:
+        """(4, 4, n, r, q, F), a view of a block of outputs."""
+        n, r, q, F = self.size
+        return image.reshape(n, r, 4, q, 4, F).transpose(2, 4, 0, 1, 3, 5)
 
     def give(self, M: Array, b: Array | None, y: Array) -> None:
         """y = A' M A + b."""
         _twice(OUTPUT, M, self.half, self.tiles)
-        np.copyto(self.pixels, self.tiles)
-        made = self.image[: y.shape[0], : y.shape[1], : y.shape[2]]
+        whole = y.shape == self.image.shape
+        to = self.pixels(y if whole else self.image)
         if b is None:
-            y[...] = made
+            np.copyto(to, self.tiles)
         else:
-            np.add(made, b, out=y)
+            np.add(self.tiles, b, out=to)
+        if not whole:
+            y[...] = self.image[: y.shape[0], : y.shape[1], : y.shape[2]]
 
     def transformed(self, dy: Array) -> Array:
         """Z (36, T, F) = A dy A'."""
-        if dy.shape != self.filled:  # what the block before left beyond it must not count
-            self.image[...] = 0
-            self.filled = dy.shape
-        self.image[: dy.shape[0], : dy.shape[1], : dy.shape[2]] = dy
-        np.copyto(self.tiles, self.pixels)
-        Z = np.empty((36, *self.half.shape[1:]), dtype=dy.dtype)
-        _twice(OUTPUT.T, self.tiles, self.half, Z)
-        return Z
+        image = dy
+        if dy.shape != self.image.shape:
+            image = self.image
+            if dy.shape != self.filled:  # what the block before left beyond it must not count
+                image[...] = 0
+                self.filled = dy.shape
+            image[: dy.shape[0], : dy.shape[1], : dy.shape[2]] = dy
+        np.copyto(self.tiles, self.pixels(image))
+        _twice(OUTPUT.T, self.tiles, self.half, self.Z)
+        return self.Z
 
 
-__all__ = ["INPUT", "KERNEL", "OUTPUT", "fits", "forward", "kernel_gradient", "turned", "turned_pads"]
+__all__ = ["INPUT", "KERNEL", "OUTPUT", "backward", "fits", "forward", "kernel_gradient", "turned", "turned_pads"]
