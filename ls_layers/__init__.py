@@ -1,5 +1,6 @@
 """ls_layers: one layer per file, forward and backward by hand."""
 
+from ls_core.graph import Input as Input
 from ls_core.layer import Layer
 from ls_core.registry import register_module
 
@@ -7,6 +8,12 @@ from . import accelerated as accelerated
 from . import activations as activations
 from .activation import Activation as Activation
 from .activity_regularization import ActivityRegularization as ActivityRegularization
+from .adaptive_average_pooling1d import AdaptiveAveragePooling1D as AdaptiveAveragePooling1D
+from .adaptive_average_pooling2d import AdaptiveAveragePooling2D as AdaptiveAveragePooling2D
+from .adaptive_average_pooling3d import AdaptiveAveragePooling3D as AdaptiveAveragePooling3D
+from .adaptive_max_pooling1d import AdaptiveMaxPooling1D as AdaptiveMaxPooling1D
+from .adaptive_max_pooling2d import AdaptiveMaxPooling2D as AdaptiveMaxPooling2D
+from .adaptive_max_pooling3d import AdaptiveMaxPooling3D as AdaptiveMaxPooling3D
 from .add import Add as Add
 from .additive_attention import AdditiveAttention as AdditiveAttention
 from .alpha_dropout import AlphaDropout as AlphaDropout
@@ -25,6 +32,7 @@ from .conv1d_transpose import Conv1DTranspose as Conv1DTranspose
 from .conv2d import Conv2D as Conv2D
 from .conv2d_transpose import Conv2DTranspose as Conv2DTranspose
 from .conv3d import Conv3D as Conv3D
+from .conv3d_transpose import Conv3DTranspose as Conv3DTranspose
 from .cropping1d import Cropping1D as Cropping1D
 from .cropping2d import Cropping2D as Cropping2D
 from .cropping3d import Cropping3D as Cropping3D
@@ -70,11 +78,13 @@ from .parallel import Parallel as Parallel
 from .permute import Permute as Permute
 from .position_embedding import PositionEmbedding as PositionEmbedding
 from .prelu import PReLU as PReLU
+from .random_brightness import RandomBrightness as RandomBrightness
 from .random_contrast import RandomContrast as RandomContrast
 from .random_crop import RandomCrop as RandomCrop
 from .random_flip import RandomFlip as RandomFlip
 from .random_rotation import RandomRotation as RandomRotation
 from .random_translation import RandomTranslation as RandomTranslation
+from .random_zoom import RandomZoom as RandomZoom
 from .relu import ReLU as ReLU
 from .repeat_vector import RepeatVector as RepeatVector
 from .rescaling import Rescaling as Rescaling
@@ -112,10 +122,13 @@ from .zero_padding1d import ZeroPadding1D as ZeroPadding1D
 from .zero_padding2d import ZeroPadding2D as ZeroPadding2D
 from .zero_padding3d import ZeroPadding3D as ZeroPadding3D
 
-# Keras' short names
+# Keras' other names
 AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D
 GlobalAvgPool1D, GlobalAvgPool2D, GlobalAvgPool3D = GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalAveragePooling3D
 GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D
 MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
+Convolution1D, Convolution2D, Convolution3D = Conv1D, Conv2D, Conv3D
+Convolution1DTranspose, Convolution2DTranspose, Convolution3DTranspose = Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
+SeparableConvolution1D, SeparableConvolution2D = SeparableConv1D, SeparableConv2D
 
 register_module("layer", dict(globals()), Layer)

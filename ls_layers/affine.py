@@ -88,7 +88,7 @@ def affine_backward(dy: Array, places: Array, weights: Array) -> Array:
 
 
 class AffineLayer(ImageLayer):
-    """Base of RandomRotation and RandomTranslation: a matrix for each image while training.
+    """Base of RandomRotation, RandomTranslation and RandomZoom: a matrix for each image while training.
 
     A subclass writes ``matrices(images)``, (B, 6).
     """

@@ -1,4 +1,4 @@
-"""Transposed convolution over n spatial axes: the kernels and the base class of Conv1DTranspose and Conv2DTranspose.
+"""Transposed convolution over n spatial axes: the kernels and the base class of Conv1DTranspose, Conv2DTranspose and Conv3DTranspose.
 
     z[b, i * stride + k * dilation - before, f] += x[b, i, c] W[k, f, c],  then z += bias
 
@@ -50,7 +50,7 @@ def conv_transpose_backward(
 
 
 class TransposedConvolution(ConvolutionBase):
-    """What Conv1DTranspose and Conv2DTranspose share; they differ in ``rank`` alone."""
+    """What the transposed convolutions share; they differ in ``rank`` alone."""
 
     def __init__(
         self,

@@ -22,11 +22,13 @@ from ls_layers import (
     Hashing,
     IntegerLookup,
     Normalization,
+    RandomBrightness,
     RandomContrast,
     RandomCrop,
     RandomFlip,
     RandomRotation,
     RandomTranslation,
+    RandomZoom,
     Rescaling,
     Resizing,
     StringLookup,
@@ -344,6 +346,8 @@ RANDOM = {
     "contrast": lambda **how: RandomContrast(0.5, **how),
     "rotation": lambda **how: RandomRotation(0.3, **how),
     "translation": lambda **how: RandomTranslation(0.3, 0.2, **how),
+    "zoom": lambda **how: RandomZoom(0.3, 0.2, **how),
+    "brightness": lambda **how: RandomBrightness(0.3, **how),
 }
 
 
@@ -361,7 +365,7 @@ def test_random_layers_follow_their_seed(kind: str, rng: np.random.Generator) ->
     np.testing.assert_array_equal(RANDOM[kind]()(x, training=True), z)
 
 
-@pytest.mark.parametrize("kind", ["flip", "contrast", "rotation", "translation"])
+@pytest.mark.parametrize("kind", ["flip", "contrast", "rotation", "translation", "zoom", "brightness"])
 def test_random_layers_do_nothing_at_inference(kind: str, rng: np.random.Generator) -> None:
     x = rng.uniform(0, 255, size=(2, 6, 7, 3))
     layer = RANDOM[kind]()
@@ -388,6 +392,13 @@ def test_factors_stay_in_their_range(rng: np.random.Generator) -> None:
     down = -layer.matrices(np.ones((3000, 8, 4, 1)))[:, 5]
     assert -4 <= down.min() < -3.9
     assert 1.9 < down.max() <= 2
+    seen = RandomZoom((-0.5, 0.25)).matrices(np.ones((3000, 8, 4, 1)))
+    assert 0.5 <= seen[:, 4].min() < 0.51
+    assert 1.24 < seen[:, 4].max() <= 1.25
+    np.testing.assert_array_equal(seen[:, 0], seen[:, 4])  # one number for both axes
+    shift = RandomBrightness((-0.1, 0.3), value_range=(-10, 10))(0 * x, training=True)[:, 0, 0, 0]
+    assert -2 <= shift.min() < -1.9
+    assert 5.9 < shift.max() <= 6
 
 
 def test_crops_lie_anywhere_in_the_image() -> None:
@@ -438,6 +449,8 @@ def test_augmentation_in_a_model_trains_what_follows(rng: np.random.Generator) -
         (lambda: RandomRotation(2.0), "factor is a number from -1 to 1"),
         (lambda: RandomRotation(0.1, fill_mode="mirror"), "fill_mode is one of"),
         (lambda: RandomTranslation(0.1, (0, 3)), "width_factor is a number"),
+        (lambda: RandomZoom((-1.0, 0.5)), "height_factor is above -1"),
+        (lambda: RandomBrightness(1.5), "factor is a number from -1 to 1"),
         (lambda: RandomTranslation(0.1, 0.1, interpolation="bicubic"), "interpolation is one of"),
         (lambda: Resizing(3, 3)(np.ones((3, 3))), "it wants one image of 3 axes"),
     ],

@@ -15,6 +15,7 @@ from ..conv1d_transpose import Conv1DTranspose
 from ..conv2d import Conv2D
 from ..conv2d_transpose import Conv2DTranspose
 from ..conv3d import Conv3D
+from ..conv3d_transpose import Conv3DTranspose
 from ..depthwise_conv1d import DepthwiseConv1D
 from ..depthwise_conv2d import DepthwiseConv2D
 from ..separable_conv1d import SeparableConv1D
@@ -126,6 +127,8 @@ CASES = [
         lambda: Conv2DTranspose(2, 2, 2, data_format="channels_first", use_bias=False),
         _normal(2, 3, 2, 2),
     ),
+    Case("Conv3DTranspose", _bias(Conv3DTranspose, 2, (1, 2, 2), (1, 2, 1)), _normal(1, 2, 2, 2, 3), expected=_transpose_by_loops),
+    Case("Conv3DTranspose same, tanh", lambda: Conv3DTranspose(2, 3, 2, padding="same", activation="tanh"), _normal(1, 1, 2, 2, 2)),
     Case("DepthwiseConv1D", _bias(DepthwiseConv1D, 3), _normal(2, 5, 3), expected=_depthwise_by_loops),
     Case("DepthwiseConv1D multiplied", _bias(DepthwiseConv1D, 2, 2, "same", 3), _normal(2, 5, 2), expected=_depthwise_by_loops),
     Case(

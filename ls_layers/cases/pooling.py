@@ -10,6 +10,12 @@ import numpy as np
 
 from ls_core.gradcheck.case import Case
 
+from ..adaptive_average_pooling1d import AdaptiveAveragePooling1D
+from ..adaptive_average_pooling2d import AdaptiveAveragePooling2D
+from ..adaptive_average_pooling3d import AdaptiveAveragePooling3D
+from ..adaptive_max_pooling1d import AdaptiveMaxPooling1D
+from ..adaptive_max_pooling2d import AdaptiveMaxPooling2D
+from ..adaptive_max_pooling3d import AdaptiveMaxPooling3D
 from ..average_pooling1d import AveragePooling1D
 from ..average_pooling2d import AveragePooling2D
 from ..average_pooling3d import AveragePooling3D
@@ -39,6 +45,23 @@ def _by_windows(reduce: Callable[[list[float]], float]) -> Callable[[Any, np.nda
             b, *o, c = at
             places = itertools.product(*(span[i] for span, i in zip(spans, o, strict=True)))
             y[at] = reduce([float(x[(b, *place, c)]) for place in places])
+        return y
+
+    return expected
+
+
+def _adapted(reduce: Callable[[list[float]], float]) -> Callable[[Any, np.ndarray], np.ndarray]:
+    """``reduce`` of the elements whose share of the axis touches the window's."""
+
+    def expected(layer: Any, x: np.ndarray) -> np.ndarray:
+        y = np.empty((x.shape[0], *layer.output_size, x.shape[-1]))
+        for at in np.ndindex(*y.shape):
+            b, *o, c = at
+            axes = [
+                [p for p in range(n) if (p + 1) * size > i * n and p * size < (i + 1) * n]  # (p, p + 1) / n meets (i, i + 1) / size
+                for i, n, size in zip(o, x.shape[1:-1], layer.output_size, strict=True)
+            ]
+            y[at] = reduce([float(x[(b, *place, c)]) for place in itertools.product(*axes)])
         return y
 
     return expected
@@ -111,6 +134,16 @@ CASES = [
     Case("GlobalAveragePooling2D", GlobalAveragePooling2D, _normal(2, 2, 3, 2), expected=_over_all(_mean)),
     Case("GlobalAveragePooling2D axes kept", lambda: GlobalAveragePooling2D(keepdims=True), _normal(2, 2, 3, 2)),
     Case("GlobalAveragePooling3D", GlobalAveragePooling3D, _normal(2, 2, 1, 3, 2), expected=_over_all(_mean)),
+    Case("AdaptiveAveragePooling1D", lambda: AdaptiveAveragePooling1D(3), _normal(2, 5, 2), expected=_adapted(_mean)),
+    Case("AdaptiveAveragePooling1D to more", lambda: AdaptiveAveragePooling1D(4), _normal(2, 3, 2), expected=_adapted(_mean)),
+    Case("AdaptiveAveragePooling2D", lambda: AdaptiveAveragePooling2D((2, 3)), _normal(2, 3, 4, 2), expected=_adapted(_mean)),
+    Case("AdaptiveAveragePooling2D channels first", lambda: AdaptiveAveragePooling2D(2, "channels_first"), _normal(2, 2, 3, 4)),
+    Case("AdaptiveAveragePooling3D", lambda: AdaptiveAveragePooling3D((1, 2, 2)), _normal(2, 2, 3, 2, 1), expected=_adapted(_mean)),
+    Case("AdaptiveMaxPooling1D", lambda: AdaptiveMaxPooling1D(3), _distinct(2, 5, 2), expected=_adapted(max)),
+    Case("AdaptiveMaxPooling1D to more", lambda: AdaptiveMaxPooling1D(4), _distinct(2, 3, 2), expected=_adapted(max)),
+    Case("AdaptiveMaxPooling2D", lambda: AdaptiveMaxPooling2D((2, 3)), _distinct(2, 3, 4, 2), expected=_adapted(max)),
+    Case("AdaptiveMaxPooling2D channels first", lambda: AdaptiveMaxPooling2D(2, "channels_first"), _distinct(2, 2, 3, 4)),
+    Case("AdaptiveMaxPooling3D", lambda: AdaptiveMaxPooling3D((1, 2, 2)), _distinct(2, 2, 3, 2, 1), expected=_adapted(max)),
     Case("Flatten", Flatten, _normal(2, 3, 2), expected=lambda layer, x: np.array([[v for row in image for v in row] for image in x])),
     Case("Flatten channels first", lambda: Flatten("channels_first"), _normal(2, 3, 2, 2)),
     Case("Flatten one axis", Flatten, _normal(3)),

@@ -14,11 +14,13 @@ from ..discretization import Discretization
 from ..hashing import Hashing
 from ..integer_lookup import IntegerLookup
 from ..normalization import Normalization
+from ..random_brightness import RandomBrightness
 from ..random_contrast import RandomContrast
 from ..random_crop import RandomCrop
 from ..random_flip import RandomFlip
 from ..random_rotation import RandomRotation
 from ..random_translation import RandomTranslation
+from ..random_zoom import RandomZoom
 from ..rescaling import Rescaling
 from ..resizing import Resizing
 from ..string_lookup import StringLookup
@@ -101,6 +103,17 @@ def _shifted(layer: Any, x: np.ndarray) -> np.ndarray:
     y = np.full_like(x, layer.fill_value)
     y[:, 1:, :-2] = x[:, :-1, 2:]  # down by 1 of 4 rows, left by 2 of 4 columns
     return y
+
+
+def _zoomed_out(layer: Any, x: np.ndarray) -> np.ndarray:
+    y = np.full_like(x, layer.fill_value)
+    y[:, 1:4] = x[:, ::2]  # twice as high: every second of 5 rows, around the middle one
+    return y
+
+
+def _lightened(layer: Any, x: np.ndarray) -> np.ndarray:
+    low, high = layer.value_range
+    return np.clip(x + layer.factor[0] * (high - low), low, high)
 
 
 def _flipped(layer: Any, x: np.ndarray) -> np.ndarray:
@@ -284,5 +297,35 @@ CASES = [
     ),
     Case(
         "RandomTranslation of one image", lambda: RandomTranslation(0.4, 0.3, "nearest"), _images(4, 5, 2), training=True, same_alone=False
+    ),
+    Case(
+        "RandomZoom out by two",
+        lambda: RandomZoom((1.0, 1.0), (0.0, 0.0), "constant", fill_value=2.0),
+        _images(2, 5, 3, 2),
+        training=True,
+        expected=_zoomed_out,
+    ),
+    Case(
+        "RandomZoom of both axes alike, channels first",
+        lambda: RandomZoom(0.5, data_format="channels_first"),
+        _images(2, 1, 4, 5),
+        training=True,
+        same_alone=False,
+        notes="each image has a draw of its own",
+    ),
+    Case(
+        "RandomBrightness by a given amount",
+        lambda: RandomBrightness((0.25, 0.25), value_range=(-1.2, 1.1)),
+        _images(2, 3, 3, 2),
+        training=True,
+        expected=_lightened,
+    ),
+    Case(
+        "RandomBrightness drawn",
+        lambda: RandomBrightness(0.3, value_range=(-1.2, 1.1)),
+        _images(3, 3, 3, 2),
+        training=True,
+        same_alone=False,
+        notes="each image has a draw of its own",
     ),
 ]

@@ -138,6 +138,22 @@ def test_conv2d_transpose(row: dict[str, Any], rng: np.random.Generator) -> None
     compare("Conv2DTranspose", row, rng)
 
 
+TRANSPOSE3D = grid(
+    lengths=[(2, 3, 2)],
+    filters=[2, 3],
+    kernel_size=[1, 2, (2, 1, 3)],
+    strides=[1, 2, (1, 3, 2)],
+    padding=["valid", "same"],
+    output_padding=[None, 0, 1],
+    dilation_rate=[1, (1, 2, 1)],
+)
+
+
+@pytest.mark.parametrize("row", [r for r in TRANSPOSE3D if not_both(r) and output_padding_fits(r)], ids=label)
+def test_conv3d_transpose(row: dict[str, Any], rng: np.random.Generator) -> None:
+    compare("Conv3DTranspose", row, rng)
+
+
 DEPTHWISE1D = grid(
     lengths=[(7,), (8,)],
     kernel_size=[1, 2, 3, 5],
@@ -186,6 +202,7 @@ LAYERS = [
     ("Conv3D", 3),
     ("Conv1DTranspose", 1),
     ("Conv2DTranspose", 2),
+    ("Conv3DTranspose", 3),
     ("DepthwiseConv1D", 1),
     ("DepthwiseConv2D", 2),
     ("SeparableConv1D", 1),

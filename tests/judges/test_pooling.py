@@ -107,6 +107,21 @@ def test_masked_average(data_format: str, keepdims: bool, seed: int) -> None:
     compare_layer(*layers, arguments, (rng.normal(size=(3, 4, 5)),), {"mask": mask})
 
 
+@pytest.mark.parametrize("kind", ["Max", "Average"])
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+@pytest.mark.parametrize(
+    ("lengths", "output_size"),
+    [((7,), 3), ((3,), 5), ((1,), 4), ((6,), 6), ((5, 7), (2, 3)), ((4, 6), 2), ((2, 3), (3, 1)), ((4, 3, 5), (2, 3, 2)), ((2, 2, 3), 3)],
+)
+def test_adaptive_pooling(kind: str, data_format: str, lengths: tuple[int, ...], output_size: Any, rng: np.random.Generator) -> None:
+    name = f"Adaptive{kind}Pooling{len(lengths)}D"
+    arguments = {"output_size": output_size, "data_format": data_format}
+    layer = getattr(ls_layers, name)(**arguments)
+    x = rng.normal(size=shape_of(lengths, data_format))
+    assert layer.output_shape(x.shape) == layer(x).shape
+    compare_layer(getattr(ls_layers, name), getattr(keras.layers, name), arguments, (x,))
+
+
 @pytest.mark.parametrize("kind", ["MaxPooling2D", "AveragePooling2D"])
 @pytest.mark.parametrize("padding", ["valid", "same"])
 def test_uneven_windows(kind: str, padding: str, rng: np.random.Generator) -> None:

@@ -16,6 +16,7 @@ import ls_core
 import ls_layers
 from ls_core.data import pad_sequences, split_validation, to_categorical
 from ls_layers.affine import affine_backward, affine_corners, affine_forward
+from ls_layers.random_brightness import brightness_backward, brightness_forward
 from ls_layers.random_contrast import contrast_backward, contrast_forward
 from ls_layers.random_flip import AXES, flip_backward, flip_forward
 
@@ -202,7 +203,7 @@ def compare_transform(
     tensor = torch.tensor(x, requires_grad=True)
     drawn = {**theirs.get_random_transformation(x, training=True, seed=3), **fixed}
     kept = {name: value.clone() if isinstance(value, torch.Tensor) else value for name, value in drawn.items()}
-    expected = theirs.transform_images(tensor, drawn, training=True)
+    expected = theirs.transform_images(tensor * 1.0, drawn, training=True)  # some of Keras' write into their images
     assert relative_error(forward(kept), expected.detach().numpy()) < BAR
     dy = rng.normal(size=x.shape)
     (expected * torch.tensor(dy)).sum().backward()
@@ -240,20 +241,45 @@ def test_random_contrast(factor: Any, value_range: tuple[float, float], rng: np.
     )
 
 
-@pytest.mark.parametrize("fill_mode", ["reflect", "wrap", "constant", "nearest"])
-@pytest.mark.parametrize("interpolation", ["bilinear", "nearest"])
-@pytest.mark.parametrize("size", [(5, 5), (4, 7), (1, 6)])
-@pytest.mark.parametrize("kind", ["rotation", "translation"])
-def test_affine_layers(fill_mode: str, interpolation: str, size: tuple[int, int], kind: str, rng: np.random.Generator) -> None:
-    x = images(rng, *size, batch=5)
-    options = {"fill_mode": fill_mode, "interpolation": interpolation, "fill_value": 0.4}
-    theirs: Any = (
-        keras.layers.RandomRotation(0.5, **options) if kind == "rotation" else keras.layers.RandomTranslation((-0.9, 0.7), 0.8, **options)
-    )
+@pytest.mark.parametrize("factor", [0.3, (-0.5, 0.1)])
+@pytest.mark.parametrize("value_range", [(0, 255), (-1.0, 1.0)])
+def test_random_brightness(factor: Any, value_range: tuple[float, float], rng: np.random.Generator) -> None:
+    x = images(rng, 4, 5)
     saved: list[Any] = []
 
     def forward(drawn: Any) -> np.ndarray:
-        matrix = drawn["rotation_matrix"] if kind == "rotation" else theirs._get_translation_matrix(drawn["translations"])
+        y, inside = brightness_forward(x, drawn["rgb_delta"].numpy(), *value_range)
+        saved.append(inside)
+        return np.asarray(y)
+
+    compare_transform(
+        keras.layers.RandomBrightness(factor, value_range=value_range),
+        x,
+        forward,
+        lambda dy, drawn: np.asarray(brightness_backward(dy, *saved)),
+    )
+
+
+@pytest.mark.parametrize("fill_mode", ["reflect", "wrap", "constant", "nearest"])
+@pytest.mark.parametrize("interpolation", ["bilinear", "nearest"])
+@pytest.mark.parametrize("size", [(5, 5), (4, 7), (1, 6)])
+@pytest.mark.parametrize("kind", ["rotation", "translation", "zoom"])
+def test_affine_layers(fill_mode: str, interpolation: str, size: tuple[int, int], kind: str, rng: np.random.Generator) -> None:
+    x = images(rng, *size, batch=5)
+    options = {"fill_mode": fill_mode, "interpolation": interpolation, "fill_value": 0.4}
+    theirs: Any = {
+        "rotation": lambda: keras.layers.RandomRotation(0.5, **options),
+        "translation": lambda: keras.layers.RandomTranslation((-0.9, 0.7), 0.8, **options),
+        "zoom": lambda: keras.layers.RandomZoom((-0.6, 0.9), 0.4, **options),
+    }[kind]()
+    saved: list[Any] = []
+
+    def forward(drawn: Any) -> np.ndarray:
+        if kind == "zoom":
+            zooms = torch.cat([drawn["width_zoom"], drawn["height_zoom"]], dim=1).float()
+            matrix = theirs._get_zoom_matrix(zooms, *size)
+        else:
+            matrix = drawn["rotation_matrix"] if kind == "rotation" else theirs._get_translation_matrix(drawn["translations"])
         saved.extend(affine_corners(matrix.numpy().astype("float64")[:, :6], *size, interpolation, fill_mode))
         return np.asarray(affine_forward(x, *saved, 0.4 if fill_mode == "constant" else 0.0))
 
@@ -271,6 +297,10 @@ def test_matrices_of_the_same_draw(height: int, width: int, rng: np.random.Gener
     judge = keras.layers.RandomTranslation((0.2, 0.2), (-0.3, -0.3))
     translations = judge.get_random_transformation(x, seed=1)["translations"]
     assert relative_error(shift.matrices(x), judge._get_translation_matrix(translations).numpy()[:, :6]) < 1e-6  # float32 there
+    zoom = ls_layers.RandomZoom((0.2, 0.2), (-0.3, -0.3))
+    drawn = keras.layers.RandomZoom((0.2, 0.2), (-0.3, -0.3)).get_random_transformation(x, seed=1)
+    zooms = torch.cat([drawn["width_zoom"], drawn["height_zoom"]], dim=1).float()
+    assert relative_error(zoom.matrices(x), keras.layers.RandomZoom(0.1)._get_zoom_matrix(zooms, height, width).numpy()[:, :6]) < 1e-6
 
 
 @pytest.mark.parametrize("data_format", FORMATS)
@@ -293,12 +323,14 @@ def test_random_crop(data_format: str, batch: int | None, old: tuple[int, int], 
         assert relative_error(y, theirs(x, training=True).numpy()) < BAR
 
 
-@pytest.mark.parametrize("name", ["RandomFlip", "RandomContrast", "RandomRotation", "RandomTranslation"])
+@pytest.mark.parametrize("name", ["RandomFlip", "RandomContrast", "RandomRotation", "RandomTranslation", "RandomZoom", "RandomBrightness"])
 @pytest.mark.parametrize("data_format", FORMATS)
 def test_nothing_happens_at_inference(name: str, data_format: str, rng: np.random.Generator) -> None:
-    arguments: dict[str, Any] = {"RandomFlip": {}, "RandomTranslation": {"height_factor": 0.2, "width_factor": 0.3}}.get(
-        name, {"factor": 0.3}
-    )
+    arguments: dict[str, Any] = {
+        "RandomFlip": {},
+        "RandomTranslation": {"height_factor": 0.2, "width_factor": 0.3},
+        "RandomZoom": {"height_factor": 0.2},
+    }.get(name, {"factor": 0.3})
     compare_layer(
         getattr(ls_layers, name), getattr(keras.layers, name), {**arguments, "data_format": data_format}, (images(rng, 4, 5, data_format),)
     )
