@@ -558,6 +558,8 @@ def test_parameter_statistics_are_those_of_the_step(tmp_path: Path) -> None:
         "gradient_norm": np.linalg.norm(seen[1]),
         "gradient_mean": seen[1].mean(),
         "ratio": np.linalg.norm(seen[1]) / np.linalg.norm(seen[0]),
+        "update_norm": 0.1 * np.linalg.norm(seen[1]),
+        "update_ratio": 0.1 * np.linalg.norm(seen[1]) / np.linalg.norm(seen[0]),
     }
     assert row == pytest.approx(wanted, rel=1e-5)
     assert json.loads((tmp_path / "statistics.jsonl").read_text().splitlines()[0])["parameters"]["sequential/only/kernel"] == row
@@ -578,6 +580,8 @@ def test_parameter_statistics_change_nothing_and_know_rows() -> None:
     rows = watch.reports[0]["parameters"]
     assert rows["sequential/embedding/embeddings"]["gradient_norm"] > 0
     assert rows["sequential/batch_normalization/moving_mean"]["gradient_norm"] is None
+    assert rows["sequential/batch_normalization/moving_mean"]["update_norm"] is None
+    assert rows["sequential/embedding/embeddings"]["update_norm"] > 0
     assert len(watch.reports) == 6
 
 

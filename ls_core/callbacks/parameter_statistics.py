@@ -1,4 +1,4 @@
-"""ParameterStatistics: size and mean of every Parameter and of its gradient."""
+"""ParameterStatistics: size and mean of every Parameter and of its gradient, and the size of its update."""
 
 from __future__ import annotations
 
@@ -36,13 +36,14 @@ class ParameterStatistics(Callback):
     Attributes
     ----------
     reports : list of dict
-        ``{'epoch', 'batch', 'parameters': {path: {'norm', 'mean', 'gradient_norm', 'gradient_mean', 'ratio'}}}``, the values
-        before the step's update. ``ratio`` is the gradient's norm over the Parameter's. A Parameter without a gradient has
-        None there.
+        ``{'epoch', 'batch', 'parameters': {path: {'norm', 'mean', 'gradient_norm', 'gradient_mean', 'ratio', 'update_norm',
+        'update_ratio'}}}``, the values before the step's update and how far it moved them. The ratios are the gradient's and
+        the update's norm over the Parameter's; updates of a thousandth are usual. A Parameter without a gradient has None there.
 
     Notes
     -----
-    Only a step that reports waits for the device; nothing is written to a gradient.
+    Only a step that reports waits for the device; nothing is written to a gradient. What the optimiser remembers of a Parameter
+    (momentum, variance ...) is ``optimizer.state(parameter)``.
     """
 
     def __init__(self, every: Any = 100, filename: Any = None) -> None:
@@ -56,7 +57,7 @@ class ParameterStatistics(Callback):
         self.reports = []
         if self.file is not None:
             self.file.begin()
-        self._found: list[tuple[Parameter, Array, Array]] = []
+        self._found: list[tuple[Parameter, Array, Array, Array]] = []
         self.model.gradient_watchers = (*self.model.gradient_watchers, self._watch)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -64,12 +65,16 @@ class ParameterStatistics(Callback):
 
     def _watch(self, parameters: list[Parameter]) -> None:
         if self.trigger.after_step():
-            self._found = [(p, norm_and_mean(p.value), _of_gradient(p.grad)) for p in parameters if p.size and p.dtype.kind == "f"]
+            watched = [p for p in parameters if p.size and p.dtype.kind == "f"]
+            self._found = [(p, norm_and_mean(p.value), _of_gradient(p.grad), p.value.copy()) for p in watched]
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if not self._found:
             return
-        rows = {p.path: _row(*pair) for p, *pair in self._found}
+        rows = {
+            p.path: _row(value, gradient, None if gradient is None else norm_and_mean(p.value - before))
+            for p, value, gradient, before in self._found
+        }
         self._found = []
         self.reports.append({"epoch": self._epoch, "batch": batch, "parameters": rows})
         if self.file is not None:
@@ -98,8 +103,20 @@ def _of_gradient(gradient: Any) -> Array:
     return None if found is None else found * get_xp(found).asarray([1.0, rows / table])
 
 
-def _row(value: Array, gradient: Array) -> dict[str, Any]:
+def _row(value: Array, gradient: Array, update: Array) -> dict[str, Any]:
     norm, mean = value.tolist()
     gradient_norm, gradient_mean = (None, None) if gradient is None else gradient.tolist()
-    ratio = None if gradient is None or norm == 0 else gradient_norm / norm
-    return {"norm": norm, "mean": mean, "gradient_norm": gradient_norm, "gradient_mean": gradient_mean, "ratio": ratio}
+    update_norm = None if update is None else update.tolist()[0]
+    return {
+        "norm": norm,
+        "mean": mean,
+        "gradient_norm": gradient_norm,
+        "gradient_mean": gradient_mean,
+        "ratio": _over(gradient_norm, norm),
+        "update_norm": update_norm,
+        "update_ratio": _over(update_norm, norm),
+    }
+
+
+def _over(part: float | None, norm: float) -> float | None:
+    return None if part is None or norm == 0 else part / norm
