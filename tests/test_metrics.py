@@ -393,11 +393,13 @@ def test_confusion_matrix_text() -> None:
     ]
 
 
-def test_confusion_matrix_plot(tmp_path: Path) -> None:
+def test_pictures_of_a_classification(tmp_path: Path) -> None:
     path = tmp_path / "matrix.png"
     confusion_matrix(["b", "a", "b"], ["b", "b", "b"]).plot(path, title="two classes")
     assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["matrix.png"]
+    classification_report(["b", "a", "b"], ["b", "b", "b"]).plot(tmp_path / "report.png")
+    assert (tmp_path / "report.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["matrix.png", "report.png"]
 
 
 def test_plot_without_matplotlib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
