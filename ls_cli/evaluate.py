@@ -20,7 +20,7 @@ def run(options: argparse.Namespace) -> int:
     from ls_core.metrics import classification_report, confusion_matrix
 
     model = load_model(options.file)
-    texts, labels = read_column(options.csv, options.text), read_column(options.csv, options.label).astype(str).tolist()
+    texts, labels = read_column(options.csv, options.text), read_column(options.csv, options.label).tolist()
     logs, commonest, predicted = measure(model, texts, labels)
     print("  ".join(f"{name} {value:.4f}" for name, value in logs.items()))
     print(f"always the commonest label: accuracy {commonest:.4f}\n")

@@ -72,10 +72,10 @@ def run(options: argparse.Namespace) -> int:
         ("Python", f"{platform.python_version()} on {platform.platform()}"),
         ("processor", f"{platform.processor() or platform.machine()}, {cores()} cores"),
         ("numpy", np.__version__),
-        *((name, _version(name)) for name in ("pandas", "safetensors", "tqdm")),
+        *((name, _version(name).removeprefix(f"{name} ")) for name in ("pandas", "safetensors", "tqdm")),
         ("BLAS", blas()),
         *(("CUDA device", each) for each in devices()),
-        *((f"extra {extra}", ", ".join(_version(module) for module in modules)) for extra, modules in EXTRAS.items()),
+        *((f"extra {extra}", ", ".join(dict.fromkeys(_version(module) for module in modules))) for extra, modules in EXTRAS.items()),
     ]
     width = max(len(name) for name, _ in rows)
     for name, text in rows:

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not 1 or more")
+    return number
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -29,13 +37,13 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--model", choices=["pooled", "cnn"], default="pooled", help="global pooling with dropout, or the README's six layers"
     )
-    train.add_argument("--vocabulary", type=int, default=10000, metavar="N", help="largest vocabulary")
-    train.add_argument("--width", type=int, default=128, metavar="N", help="size of the embedding")
-    train.add_argument("--filters", type=int, default=128, metavar="N", help="filters of the convolution")
+    train.add_argument("--vocabulary", type=_count, default=10000, metavar="N", help="largest vocabulary")
+    train.add_argument("--width", type=_count, default=128, metavar="N", help="size of the embedding")
+    train.add_argument("--filters", type=_count, default=128, metavar="N", help="filters of the convolution")
     train.add_argument("--dropout", type=float, default=0.5)
-    train.add_argument("--epochs", type=int, default=20, help="at most; training stops when the validation loss rises")
+    train.add_argument("--epochs", type=_count, default=20, help="at most; training stops when the validation loss rises")
     train.add_argument("--patience", type=int, default=3, help="epochs without improvement before it stops")
-    train.add_argument("--batch-size", type=int, default=32)
+    train.add_argument("--batch-size", type=_count, default=32)
     train.add_argument("--learning-rate", type=float, default=1e-3)
     train.add_argument("--validation-split", type=float, default=0.2)
     train.add_argument("--seed", type=int, default=0)
@@ -46,28 +54,30 @@ def _parser() -> argparse.ArgumentParser:
     tune.add_argument("--text", required=True, metavar="COL", help="the column that holds the texts")
     tune.add_argument("--label", required=True, metavar="COL", help="the column that holds the labels")
     tune.add_argument("--out", required=True, metavar="FILE", help="the file for the best model")
-    tune.add_argument("--trials", type=int, default=20, metavar="N", help="how many in the end, those in --storage included")
-    tune.add_argument("--workers", type=int, default=1, metavar="N", help="processes that train side by side")
+    tune.add_argument("--trials", type=_count, default=20, metavar="N", help="how many in the end, those in --storage included")
+    tune.add_argument("--workers", type=_count, default=1, metavar="N", help="processes that train side by side")
     tune.add_argument("--storage", metavar="FILE", help="a journal; called again with it, a search goes on where it ended")
     tune.add_argument("--picture", metavar="PNG", help="draw values, importances and slices here")
-    tune.add_argument("--rows", type=int, default=10, metavar="N", help="rows of the table of the best trials")
+    tune.add_argument("--rows", type=_count, default=10, metavar="N", help="rows of the table of the best trials")
     tune.add_argument("--metric", default="val_accuracy", help="what decides; val_loss is the other one")
     tune.add_argument("--model", choices=["pooled", "cnn"], nargs="+", default=["pooled", "cnn"], help="kinds to try; see train")
-    tune.add_argument("--width", type=int, nargs=2, default=(16, 256), metavar=("LOW", "HIGH"), help="size of the embedding")
-    tune.add_argument("--filters", type=int, nargs=2, default=(16, 256), metavar=("LOW", "HIGH"), help="filters of the convolution")
+    tune.add_argument("--width", type=_count, nargs=2, default=(16, 256), metavar=("LOW", "HIGH"), help="size of the embedding")
+    tune.add_argument("--filters", type=_count, nargs=2, default=(16, 256), metavar=("LOW", "HIGH"), help="filters of the convolution")
     tune.add_argument("--dropout", type=float, nargs=2, default=(0.0, 0.7), metavar=("LOW", "HIGH"))
     tune.add_argument("--learning-rate", type=float, nargs=2, default=(1e-4, 1e-2), metavar=("LOW", "HIGH"))
-    tune.add_argument("--vocabulary", type=int, default=10000, metavar="N", help="largest vocabulary")
-    tune.add_argument("--epochs", type=int, default=20, help="at most; hopeless trials are ended early")
+    tune.add_argument("--vocabulary", type=_count, default=10000, metavar="N", help="largest vocabulary")
+    tune.add_argument("--epochs", type=_count, default=20, help="at most; hopeless trials are ended early")
     tune.add_argument("--patience", type=int, default=3, help="epochs without improvement before a trial ends")
-    tune.add_argument("--batch-size", type=int, default=32)
+    tune.add_argument("--batch-size", type=_count, default=32)
     tune.add_argument("--validation-split", type=float, default=0.2)
     tune.add_argument("--seed", type=int, default=0)
     tune.add_argument("--device", choices=["numpy", "cupy", "auto"], default="numpy")
 
     predict = add("predict", "Predict the labels of texts, of a CSV file, or of the lines of standard input.")
     predict.add_argument("file", metavar="FILE", help="a model file")
-    predict.add_argument("texts", nargs="*", metavar="TEXT", help="texts; one that ends in .csv and exists is read as a CSV file")
+    predict.add_argument(
+        "texts", nargs="*", metavar="TEXT", help="texts; one that ends in .csv and exists is read as a CSV file, - is standard input"
+    )
     predict.add_argument("--text", default="text", metavar="COL", help="the column of a CSV file that holds the texts")
     predict.add_argument("--json", action="store_true", help="one JSON object a line, with every probability")
 
@@ -100,7 +110,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     command = importlib.import_module(f"ls_cli.{options.command}")
     try:
-        return int(command.run(options) or 0)
+        status = int(command.run(options) or 0)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # who reads the output wants no more of it (| head)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except (ValueError, OSError, ImportError, RuntimeError) as problem:
         print(f"ls-engine {options.command}: {problem}", file=sys.stderr)
         return 1

@@ -15,7 +15,7 @@ def read_texts(options: argparse.Namespace) -> list[str]:
 
     if len(options.texts) == 1 and options.texts[0].endswith(".csv") and Path(options.texts[0]).exists():
         return [str(text) for text in read_column(options.texts[0], options.text).fillna("")]
-    if options.texts:
+    if options.texts and options.texts != ["-"]:
         return list(options.texts)
     return [line.rstrip("\n") for line in sys.stdin]
 

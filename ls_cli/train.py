@@ -8,10 +8,20 @@ from typing import Any
 
 
 def read_column(path: str, column: str) -> Any:
-    """One column of a CSV file, as a pandas Series; the error lists the columns there are."""
+    """One column of a CSV file, as a pandas Series of texts; the error lists the columns there are.
+
+    The first line tells the separator: the first of , ; tab | that stands in it. An empty field is missing; 'NA', 'None' and
+    '1' are texts like any other.
+    """
     import pandas as pd
 
-    frame = pd.read_csv(path)
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            first = file.readline()
+        separator = next((each for each in ",;\t|" if each in first), ",")
+        frame = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, na_values=[""])
+    except ValueError as problem:  # no UTF-8, no table
+        raise ValueError(f"{path} is no CSV file in UTF-8 with a line of column names: {problem}") from problem
     if column not in frame.columns:
         raise ValueError(f"{path} has no column {column!r}; its columns are {', '.join(map(repr, frame.columns))}")
     return frame[column]
@@ -62,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
         raise FileNotFoundError(f"the folder of --out {options.out} does not exist; make it first")
     ls_core.set_seed(options.seed)
     ls_core.use_backend(options.device)
-    texts, labels = read_column(options.csv, options.text), read_column(options.csv, options.label).astype(str)
+    texts, labels = read_column(options.csv, options.text), read_column(options.csv, options.label)
     classes = len(LabelIndex().fit(labels))
     make = pooled_model if options.model == "pooled" else cnn_model
     model = make(classes, options.vocabulary, options.width, options.filters, options.dropout)

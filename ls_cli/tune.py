@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
         if file and not Path(file).absolute().parent.is_dir():
             raise FileNotFoundError(f"the folder of --{name} {file} does not exist; make it first")
     ls_core.use_backend(options.device)
-    texts, labels = read_column(options.csv, options.text), read_column(options.csv, options.label).astype(str)
+    texts, labels = read_column(options.csv, options.text), read_column(options.csv, options.label)
     classes = len(LabelIndex().fit(labels))
     print(f"{len(texts):,} rows, {classes} labels")
     found = search(

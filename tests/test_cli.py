@@ -140,3 +140,60 @@ def test_the_demo_does_all_that_the_readme_says(tmp_path: Path) -> None:
     assert majority + 0.3 < listing < better
     for picture in ("curves.png", "curves_listing.png", "confusion.png"):
         assert (tmp_path / "demo" / picture).read_bytes().startswith(b"\x89PNG")
+
+
+# --- odd files and odd wishes -------------------------------------------------------------------------
+
+
+def write_rows(path: Path, separator: str, head: str = "text,label", encoding: str = "utf-8") -> Path:
+    lines = [head, *(f"good day {i % 3},1" if i % 2 else f"bad night {i % 3},NA" for i in range(20))]
+    path.write_text("\n".join(lines).replace(",", separator) + "\n", encoding=encoding)
+    return path
+
+
+@pytest.mark.parametrize(("separator", "encoding"), [(";", "utf-8"), ("\t", "utf-8"), (",", "utf-8-sig")])
+def test_separators_marks_and_labels_that_look_like_numbers(
+    separator: str, encoding: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, out = write_rows(tmp_path / "ä b.csv", separator, encoding=encoding), tmp_path / "model ü.safetensors"
+    arguments = ["--text", "text", "--label", "label", "--epochs", "2", "--width", "4", "--filters", "4"]
+    assert main(["train", str(data), *arguments, "--out", str(out)]) == 0
+    assert main(["evaluate", str(out), str(data)]) == 0
+    capsys.readouterr()
+    assert main(["predict", str(out), "good day", "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)["probabilities"]) == {"1", "NA"}  # as they stand in the file
+
+
+@pytest.mark.parametrize("content", [b"", b"text,label\ncaf\xe9,a\n", b'text,label\n"open,b\n', bytes(range(256))])
+def test_a_file_that_is_no_table_is_named(content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_bytes(content)
+    assert main(["train", str(path), "--text", "text", "--label", "label", "--out", str(tmp_path / "m")]) == 1
+    assert f"{path} is no CSV file in UTF-8" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("wish", [["--epochs", "0"], ["--batch-size", "-1"], ["--width", "0"]])
+def test_counts_below_one_are_refused(wish: list[str], folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([*train_arguments(folder), "--out", str(folder / "never"), *wish])
+    assert "is not 1 or more" in capsys.readouterr().err
+
+
+def test_standard_input_by_its_sign(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    import io
+
+    monkeypatch.setattr(sys, "stdin", io.StringIO("good fine\nbad awful\n"))
+    assert main(["predict", str(folder / "m.safetensors"), "-"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a closed pipe is another error there")
+def test_a_reader_that_leaves_is_no_error(folder: Path) -> None:
+    command = [sys.executable, "-m", "ls_cli.main", "predict", str(folder / "m.safetensors"), *["good day"] * 3000]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(timeout=60) == 141
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+    process.stderr.close()
