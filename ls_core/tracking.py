@@ -40,8 +40,8 @@ class LossTracker:
         """'loss', each output's loss where there are several, and the metrics, as Python floats."""
         rows = max(1, self.rows)
         found: dict[str, Any] = {"loss": float(self.total) / rows}
-        if self.objective.several:
-            names = [output.name for output in self.objective.outputs if output.loss is not None]
+        names = [output.name for output in self.objective.outputs if output.loss is not None]
+        if len(names) > 1:
             found.update({f"{name}_loss": float(part) / rows for name, part in zip(names, self.parts, strict=False)})
         found.update({name: _number(value) for name, value in self.objective.results().items()})
         return found

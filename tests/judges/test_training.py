@@ -227,3 +227,32 @@ def test_callbacks(kind: str, tmp_path: Path, rng: np.random.Generator) -> None:
     (our_names, our_rows), (their_names, their_rows) = csv_of(tmp_path / "ours"), csv_of(tmp_path / "theirs")
     assert our_names == their_names
     np.testing.assert_allclose(our_rows, their_rows, rtol=1e-6, atol=1e-6)
+
+
+def two_heads(layers: Any, Model: Any, Input: Any) -> Any:
+    x = Input((5,), name="x")
+    h = layers.Dense(6, activation="tanh")(x)
+    kind, value = layers.Dense(3, activation="softmax", name="kind")(h), layers.Dense(1, name="value")(h)
+    return Model(x, {"kind": kind, "value": value})
+
+
+LOSSES = {"kind": "sparse_categorical_crossentropy", "value": "mse"}
+COMPILED: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "weights": lambda m: {"loss_weights": {"kind": 2.0, "value": 0.3}},
+    "metrics by name": lambda m: {"metrics": {"kind": ["accuracy"], "value": ["mae", m.RootMeanSquaredError()]}},
+    "one metric alone": lambda m: {"metrics": {"kind": "accuracy"}},
+    "weighted metrics": lambda m: {"weighted_metrics": {"kind": ["accuracy"], "value": ["mae"]}, "metrics": {"value": ["mae"]}},
+    "one loss alone": lambda m: {"loss": {"kind": "sparse_categorical_crossentropy"}, "metrics": {"kind": ["accuracy"]}},
+}
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("kind", COMPILED)
+def test_several_outputs_by_name(kind: str, weighted: bool, rng: np.random.Generator) -> None:
+    ours, theirs = both(two_heads)
+    for model, package, metrics in ((ours, ls_optim, ls_core.metrics), (theirs, keras.optimizers, keras.metrics)):
+        model.compile(**{"optimizer": package.SGD(0.1), "loss": LOSSES, **COMPILED[kind](metrics)})
+    x = rng.normal(size=(20, 5))
+    y = {"kind": rng.integers(0, 3, 20), "value": rng.normal(size=(20, 1))}
+    weights = {"kind": rng.uniform(0.5, 2, 20), "value": rng.uniform(0.5, 2, 20)} if weighted else None
+    compare(ours, theirs, x, y, epochs=3, batch_size=8, sample_weight=weights, validation_data=(x, y))
