@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ls_core.errors import ShapeError
 from ls_core.kernel import kernel
 from ls_core.layer import Layer
@@ -89,9 +91,9 @@ class Dense(Layer):
         **options: Any,
     ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **options)
-        if not isinstance(units, int) or units < 1:
+        if not isinstance(units, (int, np.integer)) or isinstance(units, bool) or units < 1:
             raise ValueError(f"Dense: units is a positive integer, not {units!r}")
-        self.units = units
+        self.units = int(units)
         self.activation = deserialize("activation", activation or "linear")
         self.use_bias = use_bias
         self.kernel_options = (kernel_initializer, kernel_regularizer, kernel_constraint)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ls_core.activation import ActivationFunction
 from ls_core.backend import get_xp
 from ls_core.errors import ShapeError
@@ -89,12 +91,12 @@ class RecurrentCell(Layer):
     ) -> None:
         super().__init__(**options)
         kind = type(self).__name__
-        if not isinstance(units, int) or units < 1:
+        if not isinstance(units, (int, np.integer)) or isinstance(units, bool) or units < 1:
             raise ValueError(f"{kind}: units is a positive integer, not {units!r}")
         for name, rate in (("dropout", dropout), ("recurrent_dropout", recurrent_dropout)):
             if not 0 <= rate <= 1:
                 raise ValueError(f"{kind}: {name} is a rate from 0 to 1, not {rate!r}")
-        self.units = units
+        self.units = int(units)
         self.activation = gate_activation(kind, activation)
         self.use_bias = use_bias
         self.kernel_options = kernel_options  # initializer, regularizer, constraint

@@ -13,6 +13,8 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from ls_core.backend import get_xp
 from ls_core.errors import ShapeError
 from ls_core.kernel import kernel
@@ -77,6 +79,10 @@ def scatter(columns: Array, large: Ints, sizes: Ints, strides: Ints, dilation: I
     return total
 
 
+def _whole(value: Any, least: int) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and int(value) >= least
+
+
 class SpatialLayer(Layer):
     """A layer over (batch, spatial axes.., channels), or channels first, which it moves to last at its border."""
 
@@ -116,16 +122,16 @@ class SpatialLayer(Layer):
 
     def positive(self, value: Any, name: str) -> int:
         """``value``, if it is a positive integer."""
-        if not isinstance(value, int) or value < 1:
+        if not _whole(value, 1):
             raise ValueError(f"{self}: {name} is a positive integer, not {value!r}")
-        return value
+        return int(value)
 
     def as_tuple(self, value: Any, name: str, least: int = 1) -> Ints:
         """One integer per spatial axis, from an integer or a sequence of them."""
-        values = (value,) * self.rank if isinstance(value, int) else tuple(value) if isinstance(value, (tuple, list)) else ()
-        if len(values) != self.rank or not all(isinstance(v, int) and v >= least for v in values):
+        values = tuple(value) if isinstance(value, (tuple, list)) else (value,) * self.rank
+        if len(values) != self.rank or not all(_whole(v, least) for v in values):
             raise ValueError(f"{self}: {name} is an integer or {self.rank} of them, each {least} or more, not {value!r}")
-        return values
+        return tuple(int(v) for v in values)
 
     def one_of(self, value: Any, name: str, choices: tuple[str, ...]) -> str:
         """``value`` in lower case, if it is one of ``choices``."""

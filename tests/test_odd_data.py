@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from ls_core import Input, Sequential
-from ls_layers import Dense
+from ls_layers import LSTM, Conv1D, Dense, MaxPooling1D
 from ls_optim import SGD
 
 
@@ -117,3 +117,15 @@ def test_a_generator_that_ends_early_ends_the_run() -> None:
 def test_a_validation_generator_is_read_once() -> None:
     with pytest.warns(UserWarning, match="another epoch"), pytest.raises(ValueError, match="no batch to evaluate"):
         line().fit(np.ones((4, 2)), np.ones((4, 1)), validation_data=pairs(2), epochs=2, verbose=0)
+
+
+def test_sizes_that_come_from_numpy() -> None:
+    ids = np.array([0, 3, 1])
+    model = Sequential([Conv1D(np.int64(2), np.int32(3)), MaxPooling1D((np.int64(2),)), LSTM(ids.max()), Dense(ids.max() + 1)])
+    assert model(np.ones((2, 8, 1))).shape == (2, 4)
+    assert all(type(v) is int for v in (model.layers[0].filters, *model.layers[1].pool_size, model.layers[3].units))
+    twin = Sequential.from_config(model.get_config())
+    assert twin.output_shape((None, 8, 1)) == (None, 4)
+    for wrong in (True, 2.0, np.float64(2), 0):
+        with pytest.raises(ValueError, match="units is a positive integer"):
+            Dense(wrong)
