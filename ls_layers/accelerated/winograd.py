@@ -82,16 +82,14 @@ def forward(x: Array, W: Array, b: Array | None, pads: Pads) -> Array:
     P, Q = (length + before + after - 2 for length, (before, after) in zip(lengths, pads, strict=True))
     U = multiply(KERNEL, W.reshape(9, C * F)).reshape(36, C, F)
     y = np.empty((B, P, Q, F), dtype=x.dtype)
-    blocks, (n, r, q) = _plan(B, P, Q)
-    T = n * r * q
+    blocks, size = _plan(B, P, Q)
 
     def work(begin: int, end: int) -> None:
-        patches, tiles = _Patches(x, pads, (n, r, q)), _Tiles((n, r, q, F), y.dtype)
-        M = np.empty((36, T, F), dtype=x.dtype)
+        patches, tiles = _Patches(x, pads, size), _Tiles((*size, F), y.dtype)
         for i, j, top, bottom in blocks[begin:end]:
             V = patches.transformed(i, j, top)  # (36, T, C)
-            np.matmul(V, U, out=M)
-            tiles.give(M, b, y[i:j, 4 * top : 4 * bottom])
+            np.matmul(V, U, out=tiles.sums)
+            tiles.give(b, y[i:j, 4 * top : 4 * bottom])
 
     run_blocks(work, split(len(blocks)))
     return y
@@ -101,11 +99,11 @@ def kernel_gradient(dz: Array, x: Array, pads: Pads) -> Array:
     """dz (B, P, Q, F), x (B, H, W, C) -> dW (3, 3, C, F)."""
     B, P, Q, F = dz.shape
     C = x.shape[-1]
-    blocks, (n, r, q) = _plan(B, P, Q)
+    blocks, size = _plan(B, P, Q)
     parts: dict[int, Array] = {}
 
     def work(begin: int, end: int) -> None:
-        patches, tiles = _Patches(x, pads, (n, r, q)), _Tiles((n, r, q, F), dz.dtype)
+        patches, tiles = _Patches(x, pads, size), _Tiles((*size, F), dz.dtype)
         product = np.empty((36, C, F), dtype=dz.dtype)
         dU = np.zeros((36, C, F), dtype=dz.dtype)
         for i, j, top, bottom in blocks[begin:end]:
@@ -129,17 +127,16 @@ def backward(dz: Array, x: Array, W: Array, pads: Pads) -> tuple[Array, Array]:
     U = multiply(KERNEL, turned(W).reshape(9, F * C)).reshape(36, F, C)
     dx = np.empty(x.shape, dtype=dz.dtype)
     blocks, size = _plan(B, H, Q)
-    T = math.prod(size)
     parts: dict[int, Array] = {}
 
     def work(begin: int, end: int) -> None:
-        patches, tiles, made = _Patches(dz, turned_pads(pads), size), _Tiles((*size, C), x.dtype), _Tiles((*size, C), dz.dtype)
-        M, product = np.empty((36, T, C), dtype=dz.dtype), np.empty((36, F, C), dtype=dz.dtype)
+        patches, tiles = _Patches(dz, turned_pads(pads), size), _Tiles((*size, C), dz.dtype)
+        product = np.empty((36, F, C), dtype=dz.dtype)
         dU = np.zeros_like(product)
         for i, j, top, bottom in blocks[begin:end]:
             V = patches.transformed(i, j, top)  # (36, T, F)
-            np.matmul(V, U, out=M)
-            made.give(M, None, dx[i:j, 4 * top : 4 * bottom])
+            np.matmul(V, U, out=tiles.sums)
+            tiles.give(None, dx[i:j, 4 * top : 4 * bottom])
             Z = tiles.transformed(x[i:j, 4 * top : 4 * bottom])  # (36, T, C)
             np.matmul(V.transpose(0, 2, 1), Z, out=product)
             np.add(dU, product, out=dU)
@@ -181,7 +178,7 @@ class _Patches:
         windows = np.lib.stride_tricks.sliding_window_view(self.padded, (6, 6), axis=(1, 2))  # (n, 4 r - 3, 4 q - 3, C, 6, 6)
         self.windows = windows[:, ::4, ::4].transpose(4, 5, 0, 1, 2, 3)  # (6, 6, n, r, q, C)
         self.patches = np.empty(self.windows.shape, dtype=x.dtype)
-        self.half, self.V = np.empty_like(self.patches), np.empty((36, n * r * q, C), dtype=x.dtype)
+        self.half, self.V = np.empty_like(self.patches), self.patches.reshape(36, n * r * q, C)  # V takes the place of the patches
         self.filled: Any = None  # what of ``padded`` the last block filled
 
     def transformed(self, i: int, j: int, top: int) -> Array:
@@ -210,8 +207,8 @@ class _Tiles:
         n, r, q, F = size
         self.size, T = size, n * r * q
         self.image = np.zeros((n, 4 * r, 4 * q, F), dtype=dtype)  # for blocks that tiles do not fill
-        self.tiles, self.half = np.empty((4, 4, n, r, q, F), dtype=dtype), np.empty((24, T, F), dtype=dtype)
-        self.Z = np.empty((36, T, F), dtype=dtype)
+        self.tiles = np.empty((4, 4, n, r, q, F), dtype=dtype)
+        self.half, self.sums = np.empty((24, T, F), dtype=dtype), np.empty((36, T, F), dtype=dtype)
         self.filled: Any = None  # what of ``image`` the last block filled
 
     def pixels(self, image: Array) -> Array:
@@ -219,9 +216,9 @@ class _Tiles:
         n, r, q, F = self.size
         return image.reshape(n, r, 4, q, 4, F).transpose(2, 4, 0, 1, 3, 5)
 
-    def give(self, M: Array, b: Array | None, y: Array) -> None:
-        """y = A' M A + b."""
-        _twice(OUTPUT, M, self.half, self.tiles)
+    def give(self, b: Array | None, y: Array) -> None:
+        """y = A' sums A + b."""
+        _twice(OUTPUT, self.sums, self.half, self.tiles)
         whole = y.shape == self.image.shape
         to = self.pixels(y if whole else self.image)
         if b is None:
@@ -230,9 +227,10 @@ class _Tiles:
             np.add(self.tiles, b, out=to)
         if not whole:
             y[...] = self.image[: y.shape[0], : y.shape[1], : y.shape[2]]
+            self.filled = None
 
     def transformed(self, dy: Array) -> Array:
-        """Z (36, T, F) = A dy A'."""
+        """A dy A' (36, T, F), where the sums were."""
         image = dy
         if dy.shape != self.image.shape:
             image = self.image
@@ -241,8 +239,8 @@ class _Tiles:
                 self.filled = dy.shape
             image[: dy.shape[0], : dy.shape[1], : dy.shape[2]] = dy
         np.copyto(self.tiles, self.pixels(image))
-        _twice(OUTPUT.T, self.tiles, self.half, self.Z)
-        return self.Z
+        _twice(OUTPUT.T, self.tiles, self.half, self.sums)
+        return self.sums
 
 
 __all__ = ["INPUT", "KERNEL", "OUTPUT", "backward", "fits", "forward", "kernel_gradient", "turned", "turned_pads"]
