@@ -214,6 +214,7 @@ Feed = ArrayFeed | StreamFeed
 
 def backend_of_model(model: Any) -> Any:
     """Where the model's Parameters live; the current backend before there are any."""
-    for parameter in model.parameters() if model.built else ():
-        return backend_of(parameter.value)
+    for layer in model._flatten() if model.built else ():  # asked for each batch: no list of all Parameters for the sake of one
+        for parameter in layer._weights:
+            return backend_of(parameter.value)
     return current_backend()
