@@ -204,9 +204,10 @@ def sum_rows(ids: Array, values: Array) -> tuple[Array, Array]:
     """Add up the rows of ``values`` (n, ...) that share an id (n,): -> rows (u,), sums (u, ...)."""
     xp = get_xp(values)
     rows, where = xp.unique(ids, return_inverse=True)
-    sums = xp.zeros((rows.shape[0], *values.shape[1:]), dtype=values.dtype)
-    xp.add.at(sums, where, values)
-    return rows, sums
+    wide = "float32" if values.dtype.itemsize == 2 else values.dtype  # CuPy adds no bfloat16 at places
+    sums = xp.zeros((rows.shape[0], *values.shape[1:]), dtype=wide)
+    xp.add.at(sums, where, values.astype(wide, copy=False))
+    return rows, sums.astype(values.dtype, copy=False)
 
 
 _FEW = 8  # ids that stand at most so often are added up together, others one by one

@@ -79,12 +79,13 @@ def affine_forward(x: Array, places: Array, weights: Array, fill_value: float) -
 @kernel
 def affine_backward(dy: Array, places: Array, weights: Array) -> Array:
     xp = get_xp(dy)
-    flat = dy.reshape(-1, dy.shape[-1])  # (N, C)
+    wide = "float32" if dy.dtype.itemsize == 2 else dy.dtype  # CuPy adds no bfloat16 at places
+    flat = dy.reshape(-1, dy.shape[-1]).astype(wide, copy=False)  # (N, C)
     # y[n] = sum_k weights[k, n] x[places[k, n]], so a pixel gets the gradient of all that read it
-    dx = xp.zeros(flat.shape, dtype=dy.dtype)
+    dx = xp.zeros(flat.shape, dtype=wide)
     for place, weight in zip(places, weights, strict=True):
         xp.add.at(dx, place, flat * weight[:, None])
-    return dx.reshape(dy.shape)
+    return dx.reshape(dy.shape).astype(dy.dtype, copy=False)
 
 
 class AffineLayer(ImageLayer):

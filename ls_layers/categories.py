@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from ls_core.backend import get_xp
 from ls_core.kernel import kernel
 from ls_core.types import Array
@@ -23,10 +25,11 @@ def one_hot_forward(ids: Array, depth: int, dtype: Any) -> Array:
 @kernel
 def count_forward(ids: Array, weights: Array | None, depth: int, dtype: Any) -> Array:
     xp = get_xp(ids)
-    y = xp.zeros((len(ids), depth), dtype=dtype)  # (B, D)
+    wide = "float32" if np.dtype(dtype).itemsize == 2 else dtype  # CuPy adds no bfloat16 at places
+    y = xp.zeros((len(ids), depth), dtype=wide)  # (B, D)
     rows = xp.arange(len(ids))[:, None]  # (B, 1)
     xp.add.at(y, (rows, ids), 1 if weights is None else weights)
-    return y
+    return y.astype(dtype, copy=False)
 
 
 @kernel

@@ -19,7 +19,7 @@ What it is like stands in ``standin_array``. It takes and gives the same numbers
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 import numpy as np
@@ -47,7 +47,13 @@ _HOST_SECOND = _words("repeat split array_split hsplit vsplit dsplit reshape bro
 _DEVICE_BOOL = _words("allclose array_equal array_equiv count_nonzero")  # NumPy gives a Python number
 _COMPUTES = _words("amax amin around average einsum inner matmul nan_to_num norm outer round tensordot vdot where")
 # CuPy has the ufunc methods for these alone.
-_AT = _words("add subtract maximum minimum bitwise_and bitwise_or bitwise_xor")
+_WHOLE = "int32 int64 uint32 uint64"
+_AT = {
+    "add": _words(f"{_WHOLE} float16 float32 float64"),
+    "subtract": _words("int32 uint32"),
+    **dict.fromkeys(("maximum", "minimum"), _words(f"{_WHOLE} float32 float64")),
+    **dict.fromkeys(("bitwise_and", "bitwise_or", "bitwise_xor"), _words(_WHOLE)),
+}
 _REDUCE = frozenset(["add", "multiply"])
 
 
@@ -81,7 +87,7 @@ def _function(name: str, plain: Callable[..., Any], known: set[str]) -> Callable
             if "out" not in keywords:
                 out[...] = result
             return named["out"]
-        result = narrowed(result, narrow and short != "where" and keywords.get("dtype") is None)
+        result = narrowed(result, narrow and short not in ("where", "clip") and keywords.get("dtype") is None)
         if short in _UPLOADS and isinstance(args[0], np.ndarray) and np.shares_memory(result, args[0]):
             result = result.copy()  # the device's memory is its own
         return StandInArray(np.asarray(result)) if short in _DEVICE_BOOL else wrap(result)
@@ -111,14 +117,14 @@ class StandInUfunc:
     def __call__(self, *args: Any, **named: Any) -> Any:
         return self._call(*args, **named)
 
-    def _only(self, method: str, names: frozenset[str]) -> None:
+    def _only(self, method: str, names: Container[str]) -> None:
         if self.__name__ not in names:
             raise NotImplementedError(f"cupy.{self.__name__} has no {method}")
 
     def at(self, a: StandInArray, indices: Any, b: Any) -> None:
         self._only("at", _AT)
-        if a.dtype.kind == "b" or (a.dtype.kind == "i" and a.dtype.itemsize < 4):
-            raise TypeError(f"cupy.{self.__name__}.at has no atomic operation for {a.dtype}")
+        if a.dtype.name not in _AT[self.__name__]:
+            raise TypeError(f"cupy.{self.__name__}.at only supports {', '.join(sorted(_AT[self.__name__]))}, not {a.dtype}")
         self._plain.at(a._a, index_of(indices, a.shape)[0], unwrap(b))
 
     def reduce(self, array: StandInArray, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:

@@ -6,7 +6,7 @@
 - assigning to the same place twice (``x[[0, 0]] = values``) is an error, since its result is undefined;
 - no object, string or long double dtypes; only CuPy's methods and keywords;
 - bfloat16 (of ml_dtypes) stays bfloat16 with Python's numbers, in products and in sums, which are computed in float32, where NumPy
-  would go on in float32; ``where`` gives float32;
+  would go on in float32; ``where`` and ``clip`` give float32;
 - whatever makes the host wait (``float(x)``, ``if x``, ``x[mask]``, ``x.item()``) is counted: see ``host_syncs``.
 """
 
@@ -284,7 +284,7 @@ def _method(name: str, known: set[str]) -> Callable[..., Any]:
         plain = {key: unwrap(value) for key, value in named.items()}
         given, narrow = wider((self._a, *unwrap(args))) if name in COMPUTES else ((self._a, *unwrap(args)), False)
         with np.errstate(all="ignore"):
-            result = narrowed(plain_method(*given, **plain), narrow and plain.get("dtype") is None)
+            result = narrowed(plain_method(*given, **plain), narrow and name != "clip" and plain.get("dtype") is None)
         if name in ("tolist", "item", "tobytes"):
             return result
         return named["out"] if named.get("out") is not None else wrap(result)
