@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from .backend import backend_of
@@ -45,7 +45,7 @@ class Trainer(Evaluator):
         steps_per_epoch: int | None = None,
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
-        validation_freq: int = 1,
+        validation_freq: int | Collection[int] = 1,
     ) -> History:
         """Train for ``epochs`` passes over the data; returns the curves.
 
@@ -61,6 +61,8 @@ class Trainer(Evaluator):
         validation_split : float
             The last part of x and y, before shuffling, is kept for validation.
         validation_data : (x, y) or (x, y, sample_weight), or anything that x may be
+        validation_freq : int or list of int
+            Validate after every so many epochs, or after those epochs, counted from 1.
         class_weight : dict
             Class number (or label) to weight.
         sample_weight : array
@@ -97,7 +99,7 @@ class Trainer(Evaluator):
         history = History()
         verbosity = 1 if verbose == "auto" else int(verbose)
         shown = [ProgressBar(verbosity)] if verbosity else []
-        moments = CallbackList([*(callbacks or ()), history, *shown], self, {"epochs": epochs, "steps": train.steps})
+        moments = CallbackList([*(callbacks or ()), history, *shown], self, {"epochs": epochs, "steps": train.steps, "verbose": verbosity})
         run = self.run = Run(self, train, validation, moments, history, initial_epoch)
         self.stop_training = False
         moments.call("train_begin")  # BackupAndRestore may put the run to where it was when its process ended
@@ -125,7 +127,7 @@ class Trainer(Evaluator):
                 logs = run.tracker.results()
                 if not math.isfinite(logs["loss"]) and not self.stop_training:  # on a device nobody looked before
                     moments.bear(explain_non_finite(self, batch[0], logs["loss"]))
-                if validation is not None and (epoch + 1) % validation_freq == 0:
+                if validation is not None and _is_due(epoch + 1, validation_freq):
                     logs.update({f"val_{k}": v for k, v in self._evaluate(validation, moments).items()})
                 run.end_epoch()
                 moments.call("epoch_end", epoch, logs)
@@ -175,6 +177,10 @@ class Trainer(Evaluator):
         for batch in data:
             self.train_step(*batch, tracker)
         return tracker.results() if return_dict else flat_logs(tracker.results())
+
+
+def _is_due(epoch: int, frequency: int | Collection[int]) -> bool:
+    return epoch in frequency if isinstance(frequency, Collection) else epoch % frequency == 0
 
 
 __all__ = ["Trainer"]

@@ -129,3 +129,11 @@ def test_sizes_that_come_from_numpy() -> None:
     for wrong in (True, 2.0, np.float64(2), 0):
         with pytest.raises(ValueError, match="units is a positive integer"):
             Dense(wrong)
+
+
+def test_validation_in_some_epochs() -> None:
+    x, y = np.ones((4, 2)), np.ones((4, 1))
+    for frequency, times in ((1, 4), (2, 2), (3, 1), ([1, 3, 4], 3), ((7,), 0)):
+        history = line().fit(x, y, validation_data=(x, y), validation_freq=frequency, epochs=4, verbose=0)
+        assert len(history.history.get("val_loss", [])) == times
+        assert history.params["verbose"] == 0
