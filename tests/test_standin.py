@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import ls_core
+from ls_core.testing.cupy_names import UFUNCS
 from ls_core.testing.standin import STANDIN, StandInArray, host_syncs
 
 xp = STANDIN.xp
@@ -274,3 +275,30 @@ def test_the_frozen_names_are_cupys() -> None:
     for absent in ("errstate", "spacing", "frompyfunc", "ndenumerate", "memmap"):
         assert not hasattr(cupy, absent)
         assert not hasattr(xp, absent)
+
+
+def test_bfloat16_stays_bfloat16() -> None:
+    pytest.importorskip("ml_dtypes", reason="bfloat16 needs ml_dtypes, the extra bf16")
+    x = ls_core.to_device(np.ones(3).astype("bfloat16"), "standin")
+    xp = ls_core.get_xp(x)
+    assert {str(y.dtype) for y in (x * 0.5, x @ x, x.sum(), xp.exp(x), x * (x > 0), xp.add(x, 1, out=x))} == {"bfloat16"}
+    assert {str(y.dtype) for y in (xp.where(x > 0, x, 0), xp.clip(x, 0, 1), x.clip(0, 1), x + x.astype("float32"))} == {"float32"}
+    x += 0.5
+    assert (str(x.dtype), float(x[0])) == ("bfloat16", 2.5)
+    with pytest.raises(TypeError, match=r"cupy.add.at only supports .* not bfloat16"):
+        xp.add.at(x, ls_core.to_device(np.zeros(1, np.int64), "standin"), x[:1])
+
+
+def test_cupys_bfloat16() -> None:
+    """CuPy tells without a device which of its functions compute in bfloat16; those that do not give float32."""
+    cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
+    pytest.importorskip("ml_dtypes", reason="bfloat16 needs ml_dtypes, the extra bf16")
+    for name in UFUNCS.split():
+        loops = [types.partition("->") for types in getattr(cupy, name).types]
+        if any("e" in given and "e" in made for given, _, made in loops) and name not in ("divmod", "float_power"):
+            assert any("E" in given and "E" in made for given, _, made in loops), name
+    sums, statistics = cupy._core._routines_math, cupy._core._routines_statistics
+    for reduction in (sums.sum_auto_dtype, sums.prod_auto_dtype, statistics.amax, statistics.amin):
+        assert "bfloat16" in {loop.out_types[0].name for loop in reduction._ops.ops}
+    for function in (cupy._sorting.search._where_ufunc, sums._clip):
+        assert not any("E" in types for types in function.types)
