@@ -64,10 +64,15 @@ class MixedPrecision:
         self.good_steps = 0
 
     def check(self, model: Any) -> None:
-        """Refuse what can't be computed: bfloat16 with a CuPy that does not know it."""
+        """Refuse what can't be computed: bfloat16 with a CuPy, or on CUDA with a NumPy, that is too old for it."""
         backend = backend_of(model._all_parameters[0].value)
-        if self.dtype == "bfloat16" and backend.name == "cupy" and int(backend.xp.__version__.partition(".")[0]) < 14:
-            raise ValueError(f"bfloat16 on CUDA needs CuPy 14 or later, this is {backend.xp.__version__}; use mixed_precision='float16'")
+        if self.dtype != "bfloat16" or backend.name != "cupy":
+            return
+        for name, module, least in (("CuPy", backend.xp, "14.0.0"), ("NumPy", np, "2.1.2")):
+            if np.lib.NumpyVersion(module.__version__) < least:
+                raise ValueError(
+                    f"bfloat16 on CUDA needs {name} {least} or later, this is {module.__version__}; use mixed_precision='float16'"
+                )
 
     def step(self, model: Any, x: tuple[Array, ...], y: Any, weights: Any, tracker: LossTracker) -> None:
         """One step, in place of ``train_step``."""

@@ -307,7 +307,7 @@ def test_bfloat16_needs_ml_dtypes_and_cupy_14(monkeypatch: pytest.MonkeyPatch) -
     model._all_parameters = [ls_core.Parameter(np.zeros(1))]
     old = SimpleNamespace(name="cupy", xp=SimpleNamespace(__version__="13.6.0"))
     monkeypatch.setattr("ls_core.mixed_precision.backend_of", lambda x: old)
-    with pytest.raises(ValueError, match=r"CuPy 14 or later, this is 13.6.0"):
+    with pytest.raises(ValueError, match=r"CuPy 14.0.0 or later, this is 13.6.0"):
         model._precision.check(model)  # type: ignore[union-attr]
 
 
