@@ -462,6 +462,91 @@ def test_averages_are_swapped_and_taken() -> None:
     assert [p.value.ravel()[-1] for p in parameters] == [-3.125, -3.125]
 
 
+class World:
+    """Parameters and two optimisers, to which things happen that depend on a seed alone."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng, self.made = np.random.default_rng(seed), 0
+        self.parameters = [self.fresh() for _ in range(6)]
+        self.optimizers = [
+            Adam(0.1, use_ema=True, clipnorm=1.0, weight_decay=0.1, rate_multipliers={"[05]": 0.5}),
+            SGD(0.1, momentum=0.9, gradient_accumulation_steps=2),
+        ]
+
+    def fresh(self) -> Parameter:
+        shape = tuple(int(n) for n in self.rng.integers(1, 6, size=self.rng.integers(0, 4)))
+        self.made += 1
+        return Parameter(np.array(self.rng.normal(size=shape), dtype=self.rng.choice(["float32", "float64"])), name=f"p{self.made}")
+
+    def event(self) -> None:
+        """One thing that users do."""
+        p = self.parameters[self.rng.integers(len(self.parameters))]
+        optimizer = self.optimizers[self.rng.integers(2)]
+        match self.rng.integers(10):
+            case 0:
+                p.value = np.array(self.rng.normal(size=p.shape), dtype=p.dtype)
+            case 1:
+                p.value = p.value.astype("float32" if p.dtype == "float64" else "float64")
+            case 2:
+                p.trainable = not p.trainable
+            case 3:
+                self.parameters.remove(p)
+                self.parameters.append(self.fresh())
+            case 4:
+                optimizer.set_state(optimizer.get_state())
+            case 5:
+                state = optimizer.state(p)
+                state["m"] = state["m"] * 0.5
+            case 6:
+                optimizer.exclude_from_weight_decay(var_list=[p])
+            case 7:
+                optimizer.swap_averages(self.parameters)
+            case 8:
+                optimizer.finalize_variable_values(self.parameters)
+            case 9:
+                p.value = np.array(p.value.T, order="C").T
+
+    def step(self) -> None:
+        optimizer = self.optimizers[self.rng.integers(2)]
+        given = [p for p in self.parameters if self.rng.random() < 0.9] or self.parameters
+        some = False
+        for p in given:
+            if self.rng.random() < 0.9:
+                gradient = np.array(self.rng.normal(size=p.shape), dtype=p.dtype)
+                if p.value.ndim == 2 and self.rng.random() < 0.2:
+                    p.accumulate(RowGradient(np.array([0]), gradient[:1], p.shape))
+                else:
+                    p.accumulate(gradient)
+                some = some or p.trainable
+        if some:
+            optimizer.apply(given)
+        for p in self.parameters:
+            p.drop_grad()
+
+    def bits(self) -> dict[str, np.ndarray]:
+        found = {p.name: p.value for p in self.parameters}
+        for i, optimizer in enumerate(self.optimizers):
+            mine = {name: each for name, each in optimizer.get_state().items() if name.split("/")[0] in found}
+            found.update({f"{i}/{name}": each for name, each in mine.items()})
+        return found
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_happens_the_bits_are_those_of_one_by_one(seed: int, one_by_one: Any) -> None:
+    with tier("numpy"):
+        ours, theirs = World(seed), World(seed)
+        for _ in range(60):
+            if ours.rng.random() < 0.4:
+                ours.event()
+            ours.step()
+            with one_by_one():
+                if theirs.rng.random() < 0.4:
+                    theirs.event()
+                theirs.step()
+            assert_same_bits(ours.bits(), theirs.bits())
+            assert_apart(*ours.parameters)
+
+
 # --- copies, memory, files -----------------------------------------------------------------------------------
 
 
