@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ls_core.backend import as_float
 from ls_core.kernel import kernel
 from ls_core.layer import Layer
 from ls_core.types import Array
@@ -81,6 +82,7 @@ class AlphaDropout(Layer):
     def forward(self, x: Array, training: bool = False) -> Any:
         if not training or self.rate == 0:
             return x, None
+        x = as_float(x)
         shape = full_noise_shape(self, self.noise_shape, x)
         kept = (self.stream("mask").uniform(shape, like=x) >= self.rate).astype(x.dtype)
         return alpha_dropout_forward(x, kept, self.rate), kept

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ls_core.backend import get_xp
+from ls_core.backend import as_float, get_xp
 from ls_core.errors import ShapeError
 from ls_core.kernel import kernel
 from ls_core.layer import Layer
@@ -205,6 +205,7 @@ class BatchNormalization(Layer):
         return gather(get_xp(x).broadcast_to(weights, x.shape), places).reshape(-1, x.shape[self.axis])
 
     def forward(self, x: Array, mask: Array = None, training: bool = False) -> Any:
+        x = as_float(x)
         places = place_axes(self, [self.axis], x.ndim)
         check_size(self, x.shape[self.axis], self.moving_mean.size, self.axis)
         weights = None if mask is None else self._row_weights(mask, x, places)

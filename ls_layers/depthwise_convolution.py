@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ls_core.backend import get_xp
+from ls_core.backend import as_float, get_xp
 from ls_core.kernel import kernel
 from ls_core.types import Array
 
@@ -107,7 +107,7 @@ class DepthwiseConvolution(ConvolutionBase):
         _, lengths, channels = self.split_shape(x.shape)
         self.check_channels(channels, self.kernel.shape[-2])
         _, pads = self.windows(lengths)
-        x = self.channels_last(x)
+        x = self.channels_last(as_float(x))
         W, geometry = self.kernel.value, (self.strides, self.dilation_rate, pads)
         y, saved = self.activate(x, lambda x, b: depthwise_forward(x, W, b, *geometry))
         return y, (x, geometry, saved)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ls_core.backend import as_float
 from ls_core.errors import ShapeError
 from ls_core.kernel import kernel
 from ls_core.layer import Layer
@@ -77,6 +78,7 @@ class Dropout(Layer):
     def forward(self, x: Array, training: bool = False) -> Any:
         if not training or self.rate == 0:
             return x, None
+        x = as_float(x)
         mask = self.stream("mask").keep_mask(self.mask_shape(x), self.rate, like=x)
         return dropout_forward(x, mask), mask
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ls_core.backend import as_float
 from ls_core.layer import Layer
 from ls_core.types import Array
 
@@ -53,6 +54,7 @@ class GaussianDropout(Layer):
     def forward(self, x: Array, training: bool = False) -> Any:
         if not training or self.rate == 0:
             return x, None
+        x = as_float(x)
         noise = self.stream("noise").normal(x.shape, dtype=x.dtype, like=x)
         noise = noise * math.sqrt(self.rate / (1 - self.rate)) + 1
         return dropout_forward(x, noise), noise

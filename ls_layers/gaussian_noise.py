@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ls_core.backend import as_float
 from ls_core.layer import Layer
 from ls_core.types import Array
 
@@ -49,6 +50,7 @@ class GaussianNoise(Layer):
     def forward(self, x: Array, training: bool = False) -> Any:
         if not training or self.stddev == 0:
             return x, None
+        x = as_float(x)
         return x + self.stream("noise").normal(x.shape, dtype=x.dtype, like=x) * self.stddev, None
 
     def backward(self, dy: Array, saved: None) -> Array:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ls_core.backend import get_xp
+from ls_core.backend import as_float, get_xp
 from ls_core.errors import ShapeError
 from ls_core.kernel import kernel
 from ls_core.layer import Layer
@@ -156,6 +156,7 @@ class GroupNormalization(Layer):
         return y.reshape(swapped).swapaxes(self.axis, -1).astype(like.dtype, copy=False)
 
     def forward(self, x: Array, training: bool = False) -> Any:
+        x = as_float(x)
         place_axes(self, [self.axis], x.ndim)
         check_size(self, x.shape[self.axis], self.channels, self.axis)
         gamma, beta = flat_value(self.gamma), flat_value(self.beta)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ls_core.backend import get_xp
+from ls_core.backend import as_float, get_xp
 from ls_core.kernel import kernel
 from ls_core.layer import Layer
 from ls_core.types import Array
@@ -152,6 +152,7 @@ class LayerNormalization(Layer):
             self.beta = self.add_weight(shape, initializer, regularizer=regularizer, constraint=constraint, name="beta")
 
     def forward(self, x: Array, training: bool = False) -> Any:
+        x = as_float(x)
         places = place_axes(self, self.axes, x.ndim)
         rows = widen(gather(x, places))
         gamma, beta = flat_value(self.gamma), flat_value(self.beta)

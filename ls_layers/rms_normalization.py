@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ls_core.backend import get_xp
+from ls_core.backend import as_float, get_xp
 from ls_core.kernel import kernel
 from ls_core.layer import Layer
 from ls_core.types import Array
@@ -78,6 +78,7 @@ class RMSNormalization(Layer):
         self.scale = self.add_weight(known_sizes(self, self.axes, input_shape), "ones", name="scale")
 
     def forward(self, x: Array, training: bool = False) -> Any:
+        x = as_float(x)
         places = place_axes(self, self.axes, x.ndim)
         rows = widen(gather(x, places))
         check_size(self, rows.shape[-1], self.scale.size, self.axes)

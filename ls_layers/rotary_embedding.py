@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ls_core.backend import get_xp
+from ls_core.backend import as_float, get_xp
 from ls_core.errors import ShapeError
 from ls_core.kernel import kernel
 from ls_core.layer import Layer
@@ -134,6 +134,7 @@ class RotaryEmbedding(Layer):
         return xp.cos(angles).astype(x.real.dtype), xp.sin(angles).astype(x.real.dtype)
 
     def forward(self, x: Array, start_index: int = 0, positions: Array = None, training: bool = False) -> Any:
+        x = as_float(x)
         cos, sin = self._turns(x, start_index, positions)
         return rotary_forward(x, cos, sin, self.interleaved), (cos, sin)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ls_core.backend import as_float
 from ls_core.types import Array
 
 from .convolution import ConvolutionBase, conv_backward, conv_forward
@@ -65,7 +66,7 @@ class SeparableConvolution(ConvolutionBase):
         _, lengths, channels = self.split_shape(x.shape)
         self.check_channels(channels, self.depthwise_kernel.shape[-2])
         _, pads = self.windows(lengths)
-        x = self.channels_last(x)
+        x = self.channels_last(as_float(x))
         # 1. each channel alone
         u = depthwise_forward(x, self.depthwise_kernel.value, None, self.strides, self.dilation_rate, pads)
         # 2. across the channels, and the activation

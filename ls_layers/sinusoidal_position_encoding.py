@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ls_core.backend import get_xp
+from ls_core.backend import as_float, get_xp
 from ls_core.kernel import kernel
 from ls_core.layer import Layer
 from ls_core.types import Array
@@ -68,6 +68,7 @@ class SinusoidalPositionEncoding(Layer):
 
     def forward(self, x: Array, start_index: int = 0, training: bool = False) -> Any:
         self.check_rank(x, 3, "batch, time, features")
+        x = as_float(x)
         return sinusoidal_position_encoding_forward(x, start_index, self.max_wavelength), None
 
     def backward(self, dy: Array, saved: None) -> Array:

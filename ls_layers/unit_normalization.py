@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ls_core.backend import get_xp
+from ls_core.backend import as_float, get_xp
 from ls_core.kernel import kernel
 from ls_core.layer import Layer
 from ls_core.types import Array
@@ -71,6 +71,7 @@ class UnitNormalization(Layer):
         self.axes = list_axes("UnitNormalization", axis)
 
     def forward(self, x: Array, training: bool = False) -> Any:
+        x = as_float(x)
         places = place_axes(self, self.axes, x.ndim)
         y, saved = unit_normalization_forward(widen(gather(x, places)), 1e-12)
         return scatter(y, places, x.shape).astype(x.dtype, copy=False), (places, saved)

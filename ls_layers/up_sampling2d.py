@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ls_core.backend import as_float
 from ls_core.types import Array
 
 from .up_sampling import UpSampling, linear_backward, linear_forward, repeat_backward, repeat_forward
@@ -48,7 +49,7 @@ class UpSampling2D(UpSampling):
         self.split_shape(x.shape)
         if self.interpolation == "nearest":
             return repeat_forward(x, self.size, self.first), None
-        high = linear_forward(x, self.size[0], self.first)  # (B, size[0] H, W, C)
+        high = linear_forward(as_float(x), self.size[0], self.first)  # (B, size[0] H, W, C)
         return linear_forward(high, self.size[1], self.first + 1), None  # (B, size[0] H, size[1] W, C)
 
     def backward(self, dy: Array, saved: Any) -> Any:
