@@ -128,8 +128,9 @@ class Dense(Layer):
     def backward(self, dy: Array, saved: Any, input_gradient: bool = True) -> Any:
         x, activated = saved
         W, b = self.kernel.value, self.bias.value if self.bias is not None else None
-        product_backward = lambda dz, has_bias: dense_backward(dz, x, W, has_bias, input_gradient)  # noqa: E731
-        dx, dW, db = activated_backward(dy, activated, self.activation, product_backward, b)
+        dx, dW, db = activated_backward(
+            dy, activated, self.activation, lambda dz, has_bias: dense_backward(dz, x, W, has_bias, input_gradient), b
+        )
         self.kernel.accumulate(dW)
         if self.bias is not None:
             self.bias.accumulate(db)

@@ -230,7 +230,10 @@ class EinsumDense(Layer):
     def backward(self, dy: Array, saved: Any, input_gradient: bool = True) -> Any:
         x, activated, terms = saved
         W, b = self.kernel.value, None if self.bias is None else self.bias.value
-        product_backward = lambda dz, has_bias: einsum_dense_backward(dz, x, W, b if has_bias else None, *terms, input_gradient)  # noqa: E731
+
+        def product_backward(dz: Array, has_bias: bool) -> tuple[Array, Array, Array]:
+            return einsum_dense_backward(dz, x, W, b if has_bias else None, *terms, input_gradient)
+
         dx, dW, db = activated_backward(dy, activated, self.activation, product_backward, b)
         self.kernel.accumulate(dW)
         if self.bias is not None:
