@@ -229,8 +229,7 @@ def encode_targets(model: Any, y: Any, learn: bool) -> Any:
     """Targets as arrays: labels become class numbers (or one-hot rows, where the loss wants these)."""
     objective = model._objective
     if objective is not None and objective.several:
-        tree = as_arrays(y, "y")
-        return map_tree(_numbers, [tree.get(name) for name in model.output_names] if isinstance(tree, dict) else tree)
+        return map_tree(_numbers, _targets_by_output(model, as_arrays(y, "y")))
     if isinstance(y, dict) and len(y) == 1:
         y = next(iter(y.values()))
     column = as_array(y[0] if isinstance(y, list) and len(y) == 1 and hasattr(y[0], "shape") else y, "y")
@@ -253,6 +252,21 @@ def encode_targets(model: Any, y: Any, learn: bool) -> Any:
     if type(loss).__name__ == "CategoricalCrossentropy":
         return np.eye(len(index), dtype=model_dtype(model))[ids]
     return ids
+
+
+def _targets_by_output(model: Any, tree: Any) -> list[Any]:
+    """The targets of a model with several outputs, in their order."""
+    names = model.output_names
+    if isinstance(tree, dict):
+        tree = [tree.get(name) for name in names]
+    elif not isinstance(tree, list):
+        raise ValueError(
+            f"{model} has outputs {', '.join(names)}, and y is one array; give a list with targets for each, or a dict by name"
+        )
+    for name, target, output in zip(names, tree, model._objective.outputs, strict=False):
+        if target is None and output.loss is not None:
+            raise ValueError(f"{model}: output '{name}' has a loss and no targets; give y[{name!r}], or compile with a loss of None for it")
+    return list(tree)
 
 
 def check_units(layer: Any, classes: int) -> None:

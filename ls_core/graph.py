@@ -62,6 +62,9 @@ def Input(
     >>> Input((20,), dtype='int32', name='tokens').shape
     (None, 20)
     """
+    whole = keras_only.pop("batch_shape", None)
+    if whole is not None:
+        batch_size, shape = whole[0], tuple(whole[1:])
     for key, value in keras_only.items():
         if value:
             raise TypeError(f"Input() takes no argument {key!r}")

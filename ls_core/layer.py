@@ -216,7 +216,11 @@ class Layer(Configurable):
             host = loading.source(path, shape, kind)
             kind = str(host.dtype)
         else:
-            host = deserialize("initializer", initializer)(shape, dtype=kind, stream=random_stream(path))
+            draw = deserialize("initializer", initializer)
+            own = "stream" not in inspect.signature(draw).parameters  # a function of the shape and the dtype, as for Keras
+            host = draw(shape, dtype=kind) if own else draw(shape, dtype=kind, stream=random_stream(path))
+            if np.shape(host) != shape:
+                raise ValueError(f"{self}: the initializer of '{name}' gave shape {np.shape(host)}, it was asked for {shape}")
         parameter = Parameter(
             to_device(np.asarray(host, dtype=kind)),
             name=name,
@@ -398,6 +402,10 @@ class Layer(Configurable):
             self.build(input_shape)
 
     def _build_on(self, inputs: tuple[Any, ...]) -> None:
+        for x in leaves(inputs):
+            if isinstance(x, (int, float)) or (hasattr(x, "shape") and not hasattr(x, "dtype")):
+                made = "of a list make one with np.array(...)" if isinstance(x, (int, float)) else "take its .to_numpy()"
+                raise TypeError(f"{self} takes arrays, and a {type(x).__name__} came; {made}")
         arrays = [x for x in leaves(inputs) if hasattr(x, "shape")]
         if self._first_dtype is None:
             floats = [str(x.dtype) for x in arrays if x.dtype.kind == "f"]

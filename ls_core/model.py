@@ -53,6 +53,11 @@ class Model(Trainer, Layer):
         self._symbols_in: list[Symbol] = _listed(inputs)
         self._symbols_out: list[Symbol] = _listed(outputs)
         self._nodes: list[Node] = []
+        for symbol in (*self._symbols_in, *self._symbols_out):
+            if not isinstance(symbol, Symbol):
+                raise TypeError(f"{self}: inputs and outputs are Inputs and what layers called on them returned, not {symbol!r}")
+        if bool(self._symbols_in) != bool(self._symbols_out):
+            raise ValueError(f"{self} needs inputs and outputs, Model(inputs, outputs); or neither, for a class derived from Model")
         if self._symbols_in:
             self._slots: dict[int, int] = {}
             self._plan_graph()

@@ -81,7 +81,7 @@ class Objective:
             if wanted is None:
                 continue
             closing = closing_activation(model, i)
-            check_fit(output.loss, wanted, closing, model)
+            check_fit(output.loss, wanted, closing, closing_layer(model, i))
             if output.loss.from_logits or closing is None or closing != wanted:
                 continue
             if self.several:
@@ -238,9 +238,8 @@ def closing_layer(model: Any, i: int = 0) -> Layer | None:
     return model if isinstance(model, Layer) else None
 
 
-def check_fit(loss: Any, wanted: str, closing: str | None, model: Any) -> None:
-    """Refuse a cross-entropy that can't be right for the activation before it."""
-    layer = closing_layer(model)
+def check_fit(loss: Any, wanted: str, closing: str | None, layer: Layer | None) -> None:
+    """Refuse a cross-entropy that can't be right for ``layer``, which closes its output with the activation ``closing``."""
     if loss.from_logits and closing in ("softmax", "sigmoid"):
         raise ValueError(
             f"{loss.name} with from_logits=True applies {wanted} itself, but {layer} ends with {closing} already. "

@@ -27,6 +27,12 @@ _PROVIDERS = {
     "constraint": "ls_core.constraints",
 }
 
+# What an object must have that is given in place of a name, and how to make such a one.
+_NEEDS = {
+    "activation": ("backward", "Pair it with its derivative: ls_core.ActivationFunction(name, forward, backward)."),
+    "regularizer": ("gradient", "Derive from ls_core.regularizers.Regularizer."),
+}
+
 T = TypeVar("T")
 
 
@@ -207,4 +213,8 @@ def deserialize(kind: str, spec: Any) -> Any:
             found = lookup(kind, spec["class_name"])
         return found.from_config(dict(config or {}))
     spec = getattr(spec, "form_of", spec)  # a function such as mean_squared_error stands for its class
-    return spec() if isinstance(spec, type) else spec
+    found = spec() if isinstance(spec, type) else spec
+    needed, how = _NEEDS.get(kind, ("__class__", ""))
+    if not hasattr(found, needed):
+        raise TypeError(f"{spec!r} is no {kind} of LS: it has no {needed}, and there is no autograd to find one. {how}")
+    return found

@@ -60,6 +60,8 @@ class Sequential(Trainer, Layer):
             return
         if not isinstance(layer, Layer):
             raise TypeError(f"Sequential takes layers, not {type(layer).__name__}: {layer!r}")
+        if self in layer._flatten():
+            raise ValueError(f"{self} can't stand in itself, and {layer} holds it")
         if any(layer is known for known in self._layers):
             raise ValueError(f"{layer} stands in {self} already; to share its Parameters use Model, or make a second layer")
         self._adopt(layer)

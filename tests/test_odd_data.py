@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ls_core import Input, Sequential
+import ls_core
+from ls_core import Input, Model, Sequential
 from ls_layers import LSTM, Conv1D, Dense, MaxPooling1D
 from ls_optim import SGD
 
@@ -137,3 +138,65 @@ def test_validation_in_some_epochs() -> None:
         history = line().fit(x, y, validation_data=(x, y), validation_freq=frequency, epochs=4, verbose=0)
         assert len(history.history.get("val_loss", [])) == times
         assert history.params["verbose"] == 0
+
+
+# --- odd layers and models ------------------------------------------------------------------------------
+
+
+def two_outputs(*losses: Any) -> Model:
+    a = Input((3,), name="a")
+    model = Model(a, [Dense(2, activation="softmax", name="kind")(a), Dense(1, name="price")(a)])
+    model.compile("sgd", list(losses) or ["sparse_categorical_crossentropy", "mse"])
+    return model
+
+
+def test_targets_of_several_outputs() -> None:
+    x, kinds = np.ones((4, 3)), np.array([0, 1, 0, 1])
+    with pytest.raises(ValueError, match="outputs kind, price, and y is one array"):
+        two_outputs().fit(x, kinds, verbose=0)
+    with pytest.raises(ValueError, match=r"output 'price' has a loss and no targets; give y\['price'\]"):
+        two_outputs().fit(x, {"kind": kinds}, verbose=0)
+    with pytest.raises(ValueError, match="wants probabilities, but Dense 'price' ends with linear"):
+        two_outputs("mse", "sparse_categorical_crossentropy").fit(x, [np.ones((4, 2)), kinds], verbose=0)
+    assert "loss" in two_outputs("sparse_categorical_crossentropy", None).fit(x, {"kind": kinds}, verbose=0).history
+
+
+def test_what_is_no_array_is_told() -> None:
+    layer = Dense(2)
+    with pytest.raises(TypeError, match=r"Dense 'dense' takes arrays, and a float came; of a list make one"):
+        layer([[1.0, 2.0]])
+    with pytest.raises(TypeError, match="a DataFrame came; take its .to_numpy()"):
+        layer.forward(pd.DataFrame({"a": [1.0]}))
+
+
+def test_functions_without_a_derivative() -> None:
+    with pytest.raises(TypeError, match=r"is no activation of LS: it has no backward.*ActivationFunction\(name, forward, backward\)"):
+        Dense(2, activation=lambda z: z * z)
+    with pytest.raises(TypeError, match="is no regularizer of LS: it has no gradient"):
+        Dense(2, kernel_regularizer=0.1).build((None, 3))
+
+
+def test_an_initializer_may_be_a_function() -> None:
+    layer = Dense(2, kernel_initializer=lambda shape, dtype=None: np.full(shape, 0.5, dtype))
+    layer.build((None, 3))
+    assert layer.kernel.value.tolist() == [[0.5, 0.5]] * 3
+    with pytest.raises(ValueError, match=r"initializer of 'kernel' gave shape \(2,\), it was asked for \(3, 2\)"):
+        Dense(2, kernel_initializer=lambda shape, dtype=None: np.zeros(2)).build((None, 3))
+
+
+def test_models_that_are_none() -> None:
+    model = Sequential([Dense(2)])
+    with pytest.raises(ValueError, match="can't stand in itself"):
+        model.add(model)
+    with pytest.raises(ValueError, match="can't stand in itself"):
+        model.add(Sequential([model]))
+    with pytest.raises(ValueError, match="needs inputs and outputs"):
+        Model(Input((3,)))
+    wrong: Any = np.ones(3)
+    with pytest.raises(TypeError, match="what layers called on them returned, not array"):
+        Model(Input((3,)), wrong)
+
+
+def test_an_input_with_its_batch() -> None:
+    assert Input(batch_shape=(8, 3)).shape == (8, 3)
+    assert ls_core.Sequential([Input(batch_shape=(None, 3)), Dense(2)]).output_shape((None, 3)) == (None, 2)
