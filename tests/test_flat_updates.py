@@ -168,7 +168,7 @@ MORE = [
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("kind", TIERS)
-@pytest.mark.parametrize(("name", "options"), MORE, ids=str)
+@pytest.mark.parametrize(("name", "options"), MORE, ids=[f"{name}-{'-'.join(options)}" for name, options in MORE])
 def test_same_bits_for_each_form_of_an_update(name: str, options: dict[str, Any], kind: str, dtype: str, one_by_one: Any) -> None:
     with tier(kind):
         joined = train(getattr(ls_optim, name)(**options), table(dtype))
