@@ -106,6 +106,7 @@ class Evaluator(Predictor):
             moments.call("test_batch_begin", step)
             self.test_step(x, y, weights, tracker)
             moments.call("test_batch_end", step, LazyLogs(tracker.results))
+        data.rewind()
         if tracker.rows == 0:
             raise ValueError("there was no batch to evaluate: a generator can be read once; give a DataLoader or a list of batches")
         logs = tracker.results()

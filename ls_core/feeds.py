@@ -1,8 +1,9 @@
 """Feeds: the batches of an epoch one after the other, with a position from which a resumed run goes on.
 
-A feed counts the batches that it has given out in this epoch (``step``). Iterating goes on at that place; ``rewind``
-begins the next epoch. ``get_state`` says where it stands, and ``set_state`` of a new feed over the same data brings it
-there: the epoch's order is drawn again from the random state before it, and batches that were given out are passed over.
+A feed counts the batches that it has given out in this epoch (``step``). Iterating goes on at that place; ``end_epoch`` begins
+the next epoch, as in Keras with the data that ``steps_per_epoch`` left over. ``get_state`` says where it stands, and
+``set_state`` of a new feed over the same data brings it there: the order is drawn again from the random state before it, and
+batches that were given out are passed over.
 """
 
 from __future__ import annotations
@@ -41,8 +42,14 @@ class ArrayFeed:
         return whole if self.limit is None else min(self.limit, whole)
 
     def rewind(self) -> None:
-        """Stand before the first batch of an epoch."""
+        """Stand before the first batch."""
         self.step = self.row = 0
+
+    def end_epoch(self) -> None:
+        """Stand before the next epoch, which goes on with the rows that a limit of steps has left over."""
+        if self.limit is None or self.row >= self.rows:
+            self.row = 0
+        self.step = 0
 
     def __iter__(self) -> Iterator[Batch]:
         if self.row == 0 and self.shuffle:
@@ -51,7 +58,10 @@ class ArrayFeed:
             part = slice(self.row, min(self.row + self.batch_size, self.rows))
             self.row, self.step = part.stop, self.step + 1
             yield self._take(part if self._order is None else self._order[part])
-        self.rewind()
+        self.end_epoch()
+
+    def close(self) -> None:
+        """The run is over."""
 
     def _draw_order(self) -> None:
         generator = random_stream(f"{self.model.path}/shuffle").generator
@@ -113,12 +123,14 @@ class StreamFeed:
         self._made_at = get_random_state()
         self._begin()
         try:
-            self.steps: int | None = len(batches) if steps is None else steps  # type: ignore[arg-type]
+            self._length: int | None = len(batches)  # type: ignore[arg-type]
         except TypeError:
-            self.steps = steps
+            self._length = None
+        self.limit = steps
+        self.steps = self._length if steps is None else steps
 
     def _begin(self) -> None:
-        self._iterator = iter(self.batches)
+        self._iterator, self._ended = iter(self.batches), False
         self._began: dict[str, Any] | None = None  # what the data's random numbers stood on before the first batch
         self._first: list[Batch] = []  # looked at, not given out yet
         self.taken = 0  # given out since the iterator began
@@ -147,9 +159,15 @@ class StreamFeed:
         return tuple(x[:1] for x in self.first_batch()[0])
 
     def rewind(self) -> None:
-        """Stand before the first batch of an epoch."""
+        """Stand before the first batch; a generator can't go back."""
         if self.taken and not self.endless:
             self._begin()
+        self.step = 0
+
+    def end_epoch(self) -> None:
+        """Stand before the next epoch, which goes on with the batches that a limit of steps has left over."""
+        if self.limit is None or self._ended or self.taken == self._length:
+            self.rewind()
         self.step = 0
 
     def __iter__(self) -> Iterator[Batch]:
@@ -157,11 +175,20 @@ class StreamFeed:
             try:
                 batch = self._next()
             except StopIteration:
+                if self.taken and not self.step and not self.endless:  # the epoch before ended with the data
+                    self._begin()
+                    continue
+                self._ended = True
                 self._note_end()
                 break
             self.step, self.taken = self.step + 1, self.taken + 1
             yield batch
-        self.rewind()
+        self.end_epoch()
+
+    def close(self) -> None:
+        """The run is over: a loader's thread ends. A generator may be read further."""
+        if not self.endless and hasattr(self._iterator, "close"):
+            self._iterator.close()
 
     def _note_end(self) -> None:
         if self.endless and (self.step == 0 or self.steps is not None):

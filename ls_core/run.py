@@ -56,7 +56,7 @@ class Run:
     def end_epoch(self) -> None:
         """Stand before the next epoch."""
         self.epoch += 1
-        self.train.rewind()
+        self.train.end_epoch()
 
     # --- the state -----------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable
+from contextlib import closing
 from typing import Any
 
 from .backend import backend_of
@@ -66,6 +67,8 @@ class Trainer(Evaluator):
         class_weight : dict
             Class number (or label) to weight.
         sample_weight : array
+        steps_per_epoch : int
+            End an epoch after so many batches; the next one goes on behind them, and the data begin anew when they are used up.
 
         Raises
         ------
@@ -103,7 +106,7 @@ class Trainer(Evaluator):
         run = self.run = Run(self, train, validation, moments, history, initial_epoch)
         self.stop_training = False
         moments.call("train_begin")  # BackupAndRestore may put the run to where it was when its process ended
-        with StopOnInterrupt() as interrupt:
+        with StopOnInterrupt() as interrupt, closing(train):
             while run.epoch < epochs and not (self.stop_training and train.step == 0):
                 epoch = run.epoch
                 moments.call("epoch_begin", epoch)

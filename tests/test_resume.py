@@ -160,6 +160,17 @@ def test_any_step_of_an_epoch(crash: int, tmp_path: Path) -> None:
     compare(tmp_path, small, rows(), crash, batch_size=8, validation_split=0.2)
 
 
+@pytest.mark.parametrize("crash", [2, 3, 4, 6, 7, 9, 11])
+@pytest.mark.parametrize("freq", [1, "epoch"])
+def test_epochs_of_some_steps(crash: int, freq: Any, tmp_path: Path) -> None:
+    if freq == "epoch" and crash < 5:
+        return
+    options: dict[str, Any] = {"steps_per_epoch": 4, "epochs": 4}  # of seven batches
+    compare(tmp_path, small, rows(), crash, freq, batch_size=8, **options)
+    compare(tmp_path, small, lambda: (loaders()["shuffled"](),), crash, freq, **options)
+    compare(tmp_path, small, lambda: (loaders()["prefetched"](),), crash, freq, **options)
+
+
 def test_a_run_that_ended_after_its_last_step_writes_the_same_file(tmp_path: Path) -> None:
     """Nothing is left to be trained: the optimiser's state comes from the checkpoint alone."""
 

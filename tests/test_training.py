@@ -12,6 +12,7 @@ import pytest
 import ls_core
 from ls_core import Input, Model, NonFiniteError, Sequential
 from ls_core.callbacks import Callback, EarlyStopping
+from ls_core.data import ArrayDataset, DataLoader, IterableDataset
 from ls_layers import Activation, Add, Concatenate, Conv1D, Dense, Dropout, Embedding, Flatten, GlobalAveragePooling1D, MaxPooling1D
 from ls_optim import SGD, Adam
 
@@ -124,8 +125,6 @@ def test_generators_and_steps() -> None:
 
 
 def test_data_loader_and_dataset() -> None:
-    from ls_core.data import ArrayDataset, DataLoader
-
     x, y = blobs(96)
     loader = DataLoader(ArrayDataset(x, y), batch_size=16, shuffle=True)
     model = small()
@@ -235,6 +234,31 @@ def test_masks_go_to_the_outputs_in_order(inputs: int, outputs: int, masked: lis
     model = Model(ids, y if outputs > 1 else [y])
     _, cache = model.forward(np.array([[1, 2, 0, 0]]))
     assert [mask is not None for mask in cache.mask] == masked
+
+
+@pytest.mark.parametrize("kind", ["array", "loader", "unknown length"])
+def test_epochs_of_some_steps_go_through_all_the_data(kind: str) -> None:
+    x = np.arange(10.0).reshape(10, 1)
+    seen: list[list[int]] = []
+
+    class Look(Dense):
+        def forward(self, x: Any, training: bool = False) -> Any:
+            if training:
+                seen.append([int(v) for v in x[:, 0]])
+            return super().forward(x, training=training)
+
+        def backward(self, dy: Any, saved: Any, input_gradient: bool = True) -> Any:
+            return super().backward(dy, saved, input_gradient)
+
+    model = Sequential([Look(1)])
+    model.compile(SGD(0.0), "mse")
+    data: Any = (x, x) if kind == "array" else (DataLoader(ArrayDataset(x, x), 3),)
+    if kind == "unknown length":
+        data = (DataLoader(IterableDataset(lambda: zip(x, x, strict=True)), 3),)
+    held_out = data if kind == "array" else data[0]
+    model.fit(*data, batch_size=3, epochs=5, steps_per_epoch=3, shuffle=False, verbose=0, validation_data=held_out, validation_steps=1)
+    first, rest = [[0, 1, 2], [3, 4, 5], [6, 7, 8]], [[9]]  # an epoch ends with the data, as in Keras
+    assert seen == first + rest + first + rest + first
 
 
 # --- several inputs and outputs ------------------------------------------------------------------------

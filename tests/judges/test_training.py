@@ -256,3 +256,64 @@ def test_several_outputs_by_name(kind: str, weighted: bool, rng: np.random.Gener
     y = {"kind": rng.integers(0, 3, 20), "value": rng.normal(size=(20, 1))}
     weights = {"kind": rng.uniform(0.5, 2, 20), "value": rng.uniform(0.5, 2, 20)} if weighted else None
     compare(ours, theirs, x, y, epochs=3, batch_size=8, sample_weight=weights, validation_data=(x, y))
+
+
+FIT_OPTIONS: list[dict[str, Any]] = [
+    {"steps_per_epoch": 2},
+    {"steps_per_epoch": 3},
+    {"steps_per_epoch": 4},
+    {"validation_freq": 2},
+    {"initial_epoch": 1},
+    {"validation_steps": 1},
+    {"validation_batch_size": 3},
+    {"batch_size": 40},
+]
+
+
+@pytest.mark.filterwarnings("ignore:.*Your input ran out of data")
+@pytest.mark.parametrize("options", FIT_OPTIONS, ids=str)
+def test_options_of_fit(options: dict[str, Any], rng: np.random.Generator) -> None:
+    ours, theirs = both(mlp)
+    for model, package in ((ours, ls_optim), (theirs, keras.optimizers)):
+        model.compile(package.SGD(0.1), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    x, y = rng.normal(size=(20, 5)), rng.integers(0, 3, 20)  # four batches, the last of two rows
+    compare(ours, theirs, x, y, **{"epochs": 5, "batch_size": 6, "validation_data": (x[:9], y[:9]), **options})
+
+
+@pytest.mark.parametrize("steps", [2, 4, None])
+def test_batches_of_a_generator_and_of_a_loader(steps: int | None, rng: np.random.Generator) -> None:
+    x, y = rng.normal(size=(56, 5)), rng.integers(0, 3, 56)
+
+    class Batches(keras.utils.PyDataset):
+        def __len__(self) -> int:
+            return 7
+
+        def __getitem__(self, i: int) -> Any:
+            return x[i * 8 : i * 8 + 8], y[i * 8 : i * 8 + 8]
+
+    def generator() -> Any:
+        for _ in range(9):
+            yield from (Batches()[i] for i in range(7))
+
+    loader = ls_core.data.DataLoader(ls_core.data.ArrayDataset(x, y), 8)
+    pairs = [(loader, Batches())] if steps is None else [(loader, Batches()), (generator(), generator())]
+    for mine, their in pairs:
+        ours, theirs = both(mlp)
+        for model, package in ((ours, ls_optim), (theirs, keras.optimizers)):
+            model.compile(package.SGD(0.1), "sparse_categorical_crossentropy", metrics=["accuracy"])
+        a = ours.fit(mine, epochs=5, steps_per_epoch=steps, verbose=0).history
+        b = theirs.fit(their, epochs=5, steps_per_epoch=steps, verbose=0, shuffle=False).history
+        for key, values in b.items():
+            np.testing.assert_allclose(a[key], np.array(values), rtol=1e-6, atol=1e-7)
+        for mine_w, wanted in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+            assert keras_judge.relative_error(mine_w, wanted) < BAR
+
+
+def test_one_batch_at_a_time(rng: np.random.Generator) -> None:
+    ours, theirs = both(mlp)
+    for model, package in ((ours, ls_optim), (theirs, keras.optimizers)):
+        model.compile(package.SGD(0.1), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    x, y = rng.normal(size=(24, 5)), rng.integers(0, 3, 24)
+    for part in (slice(0, 8), slice(8, 16), slice(16, 24)):
+        np.testing.assert_allclose(ours.train_on_batch(x[part], y[part]), theirs.train_on_batch(x[part], y[part]), rtol=1e-6)
+        np.testing.assert_allclose(ours.test_on_batch(x, y), theirs.test_on_batch(x, y), rtol=1e-6)
