@@ -17,7 +17,8 @@ class Parameter:
     Parameters
     ----------
     value : array
-        The numbers; shape and dtype stay as they are.
+        The numbers; shape and dtype stay as they are. An optimiser's first step may replace the array by a part of a flat
+        one (ls_optim/flat.py): hold on to the Parameter, not to its array.
     name : str
         The parameter's name within its layer ('kernel', 'bias', ...).
     trainable : bool

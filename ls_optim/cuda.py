@@ -1,4 +1,7 @@
-"""Updates on CUDA: one launch for each array. Imported when the backend 'cupy' is loaded; see docs/cuda.md."""
+"""Updates on CUDA: one launch for all joined Parameters (flat.py), one for each larger one.
+
+Imported when the backend 'cupy' is loaded; see docs/cuda.md.
+"""
 
 from __future__ import annotations
 

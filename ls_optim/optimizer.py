@@ -54,8 +54,8 @@ class Optimizer(Configurable):
     Notes
     -----
     ``update`` works in place on ``value`` and the state's arrays, with Python floats as constants. With
-    ``elementwise = True`` (the default) it may get flat arrays of several Parameters, or some rows of one, so every
-    state array has value's shape and no element may look at another. With ``takes_row_gradients = True`` it gets a
+    ``elementwise = True`` (the default) it gets small Parameters joined in flat arrays, and maybe some rows of one, so
+    every state array has value's shape and no element may look at another. With ``takes_row_gradients = True`` it gets a
     RowGradient as it is, for which the dense gradient would otherwise be made.
 
     Source: Keras 3, ``keras.optimizers.Optimizer``.
