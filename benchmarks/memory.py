@@ -2,8 +2,9 @@
 
     python -m benchmarks.memory "text CNN" numpy        # or numba, references, torch, jax
 
-A step of a tiny model is made first, so that the libraries are loaded. Then the model is built, the peak is reset (Linux
-allows it), and five steps are made. ``peak`` is the whole process, ``step`` what is above the process with its libraries.
+A step of a small model is made first, so that the libraries are loaded and the compiled code of products is too. Then the model
+is built, the peak is reset (Linux allows it), and five steps are made. ``peak`` is the whole process, ``step`` what is above
+the process with its libraries.
 """
 
 from __future__ import annotations
@@ -75,11 +76,11 @@ def _warm(side: str, work: Any, x: np.ndarray, y: np.ndarray) -> None:
 
 def measure_here(name: str, side: str, weights: str | None) -> dict[str, float]:
     """The peak of this process while it makes five steps."""
-    from .workloads import WORKLOADS
+    from .workloads import WARM_UP, WORKLOADS
 
     rng = np.random.default_rng(0)
-    small, work = WORKLOADS[0], next(work for work in WORKLOADS if work.name.startswith(name))
-    _warm(side, small, small.inputs(rng), small.targets(rng))
+    work = next(work for work in WORKLOADS if work.name.startswith(name))
+    _warm(side, WARM_UP, WARM_UP.inputs(rng), WARM_UP.targets(rng))
     x, y = work.inputs(rng), work.targets(rng)
     gc.collect()
     before = resident()

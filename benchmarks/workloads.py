@@ -330,6 +330,8 @@ def _ids(high: int, *shape: int) -> Callable[[np.random.Generator], np.ndarray]:
     return lambda g: g.integers(0, high, shape)
 
 
+# Made before memory is measured: small, and just large enough for the code of large products to be loaded.
+WARM_UP = Workload("MLP 64-64-10, batch 128", lambda: _mlp(64, 64, 10), _normal(128, 64), _ids(10, 128), _mlp_twin)
 WORKLOADS = [
     Workload("tiny MLP 8-16-3, batch 16", lambda: _mlp(8, 16, 3), _normal(16, 8), _ids(3, 16), _mlp_twin),
     Workload("MLP 784-512-256-10, batch 128", lambda: _mlp(784, 512, 256, 10), _normal(128, 784), _ids(10, 128), _mlp_twin),
