@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ls_core.types import Array
@@ -48,8 +50,9 @@ def max_pool_forward_blocks(x: Array, sizes: Ints, strides: Ints, pads: Pads) ->
 def max_pool_backward_blocks(dy: Array, x: Array, y: Array, sizes: Ints, strides: Ints, pads: Pads) -> Array:
     if x.size < LEAST:
         return max_pool_backward.reference(dy, x, y, sizes, strides, pads)
-    dx = np.zeros(x.shape, dtype=dy.dtype)
+    dx = np.empty(x.shape, dtype=dy.dtype)
     apart = all(stride >= size for stride, size in zip(strides, sizes, strict=True))
+    covered = math.prod(y.shape[1:-1]) * math.prod(sizes) == math.prod(x.shape[1:-1]) and not any(map(any, pads))
     taps = read_by_taps(x.shape, sizes, strides, pads)[1]
 
     def work(begin: int, end: int) -> None:
@@ -57,6 +60,8 @@ def max_pool_backward_blocks(dy: Array, x: Array, y: Array, sizes: Ints, strides
             dx[begin:end] = max_pool_backward.reference(dy[begin:end], x[begin:end], y[begin:end], sizes, strides, pads)
             return
         slopes, given, made, found = dy[begin:end], x[begin:end], dx[begin:end], y[begin:end]
+        if not covered:
+            made[...] = 0
         met, won = np.zeros(found.shape, dtype=bool), np.empty(found.shape, dtype=bool)
         for windows, read in taps:  # each element is read once: no sum
             here = won[windows]
