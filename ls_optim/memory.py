@@ -71,6 +71,14 @@ class Memory:
             found = store[parameter] = to_device(found, backend_of(value))
         return found
 
+    def accumulate(self, parameter: Parameter) -> None:
+        """Add a Parameter's gradient to its accumulated one; neither is written to."""
+        before, gradient = self.find("accumulated", parameter), parameter.grad
+        if before is not None:
+            rows = isinstance(gradient, RowGradient) and not isinstance(before, RowGradient)
+            gradient = gradient + before if rows else before + gradient
+        self.accumulated[parameter] = gradient
+
     def _load(self, parameter: Parameter, name: str, shape: tuple[int, ...]) -> Array:
         array = self.loaded.pop(f"{parameter.path}/{name}", None)
         if array is None:

@@ -215,8 +215,7 @@ class Optimizer(Configurable):
         if not count:
             return {p: p.grad for p in touched}, factor
         for p in touched:
-            before = self._memory.find("accumulated", p)
-            self._memory.accumulated[p] = p.grad if before is None else _sum(before, p.grad)
+            self._memory.accumulate(p)
         if (self._steps + 1) % count:
             return {}, factor
         found = {p: self._memory.find("accumulated", p) for p in trainable}  # those of earlier steps too, in one fixed order
@@ -362,10 +361,6 @@ class Optimizer(Configurable):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__} '{self.name}'"
-
-
-def _sum(a: Gradient, b: Gradient) -> Gradient:
-    return b + a if isinstance(b, RowGradient) and not isinstance(a, RowGradient) else a + b
 
 
 __all__ = ["Optimizer", "State"]
