@@ -35,7 +35,7 @@ class Predictor:
         for step, (bx, _, _) in enumerate(data):
             moments.call("predict_batch_begin", step)
             parts.append(_to_host(self(*bx)))
-            moments.call("predict_batch_end", step)
+            moments.call("predict_batch_end", step, {"outputs": parts[-1]})
         moments.call("predict_end")
         if not parts:
             raise ValueError("predict got no rows")

@@ -105,6 +105,7 @@ class Trainer(Evaluator):
         moments = CallbackList([*(callbacks or ()), history, *shown], self, {"epochs": epochs, "steps": train.steps, "verbose": verbosity})
         run = self.run = Run(self, train, validation, moments, history, initial_epoch)
         self.stop_training = False
+        logs: dict[str, float] = {}  # of the last epoch
         moments.call("train_begin")  # BackupAndRestore may put the run to where it was when its process ended
         with StopOnInterrupt() as interrupt, closing(train):
             while run.epoch < epochs and not (self.stop_training and train.step == 0):
@@ -136,7 +137,7 @@ class Trainer(Evaluator):
                 moments.call("epoch_end", epoch, logs)
             if getattr(self.optimizer, "use_ema", False):
                 self.optimizer.finalize_variable_values(self._all_parameters)
-            moments.call("train_end")
+            moments.call("train_end", logs)
         self.history, self.run = history, None
         return history
 

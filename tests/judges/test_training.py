@@ -317,3 +317,73 @@ def test_one_batch_at_a_time(rng: np.random.Generator) -> None:
     for part in (slice(0, 8), slice(8, 16), slice(16, 24)):
         np.testing.assert_allclose(ours.train_on_batch(x[part], y[part]), theirs.train_on_batch(x[part], y[part]), rtol=1e-6)
         np.testing.assert_allclose(ours.test_on_batch(x, y), theirs.test_on_batch(x, y), rtol=1e-6)
+
+
+def recorder(base: Any) -> Any:
+    """A callback of that library which writes down every moment, its number and the names in its logs."""
+
+    class Recorder(base):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.seen: list[Any] = []
+
+    def method(name: str) -> Any:
+        def record(self: Any, *arguments: Any, **options: Any) -> None:
+            numbers = [a for a in arguments if isinstance(a, int)]
+            logs = next((a for a in (*arguments, *options.values()) if a is not None and not isinstance(a, int)), None)
+            self.seen.append((name, numbers, sorted(logs) if logs else []))
+
+        return record
+
+    for moment in ("train", "test", "predict"):
+        for name in ("begin", "end", "batch_begin", "batch_end"):
+            setattr(Recorder, f"on_{moment}_{name}", method(f"{moment} {name}"))
+    for name in ("epoch_begin", "epoch_end"):
+        setattr(Recorder, f"on_{name}", method(name))
+    return Recorder()
+
+
+def test_callbacks_are_called_at_the_same_moments(rng: np.random.Generator) -> None:
+    x, y = rng.normal(size=(20, 5)), rng.integers(0, 3, 20)
+    found = []
+    for model, package, base in zip(
+        both(mlp), (ls_optim, keras.optimizers), (ls_core.callbacks.Callback, keras.callbacks.Callback), strict=True
+    ):
+        model.compile(package.SGD(0.1), "sparse_categorical_crossentropy", metrics=["accuracy"])
+        callback = recorder(base)
+        model.fit(x, y, epochs=3, batch_size=8, validation_split=0.2, validation_freq=2, verbose=0, callbacks=[callback])
+        model.evaluate(x, y, batch_size=8, verbose=0, callbacks=[callback])
+        model.predict(x, batch_size=8, verbose=0, callbacks=[callback])
+        found.append(callback.seen)
+    ours, theirs = found
+    assert [entry[:2] for entry in ours] == [entry[:2] for entry in theirs]
+    for a, b in zip(ours, theirs, strict=True):
+        assert a[2] == b[2], (a, b)
+
+
+@pytest.mark.parametrize(
+    ("template", "options"),
+    [
+        ("{epoch:02d}-{loss:.4f}", {}),
+        ("{epoch:02d}-{val_loss:.4f}-{val_accuracy:.2f}", {}),
+        ("{epoch}-{batch}", {"save_freq": 4}),
+        ("{epoch}", {"save_best_only": True}),
+        ("{epoch}", {"save_best_only": True, "monitor": "val_accuracy", "mode": "max"}),
+        ("{epoch}", {"save_best_only": True, "monitor": "loss", "initial_value_threshold": 1.05}),
+    ],
+    ids=str,
+)
+def test_checkpoints_are_written_at_the_same_moments(
+    template: str, options: dict[str, Any], tmp_path: Path, rng: np.random.Generator
+) -> None:
+    x, y = rng.normal(size=(40, 5)), rng.integers(0, 3, 40)
+    names = []
+    for model, package, kind in zip(both(mlp), (ls_optim, keras.optimizers), (ls_core.callbacks, keras.callbacks), strict=True):
+        model.compile(package.SGD(0.4, momentum=0.8), "sparse_categorical_crossentropy", metrics=["accuracy"])
+        folder = tmp_path / package.__name__
+        folder.mkdir()
+        checkpoint = kind.ModelCheckpoint(str(folder / f"{template}.weights.h5"), save_weights_only=True, **options)
+        model.fit(x, y, epochs=6, batch_size=8, validation_split=0.25, shuffle=False, verbose=0, callbacks=[checkpoint])
+        names.append(sorted(path.name for path in folder.iterdir()))
+    assert names[0] == names[1]
+    assert names[0]
