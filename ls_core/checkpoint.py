@@ -103,13 +103,17 @@ def load_model(path: Any, compile: bool = True) -> Any:
 
 
 def _make_model(file: TensorFile, header: dict[str, Any], compile: bool) -> Any:
-    from .probe import run_probe
+    from .probe import run_probe, run_zeros
 
     with _weights_from(file, header):
         model = deserialize("layer", header["model"])
         _rename(model, header["model"])
         if not model.built:
             model.ensure_built(_shape(header["input_shape"]))
+        if not getattr(model, "_symbols_in", None):
+            model._seen_shape = _shape(header["input_shape"])
+        if _unnamed(file, model):  # layers within a custom one are built by the data that reaches them
+            run_zeros(model, file.path)
     tie(model, header.get("ties") or {}, file.path)
     _all_used(file, model, file.path)
     _restore_text(model, header)
@@ -211,7 +215,10 @@ def inner_path(path: str, model: Any) -> str:
 def _input_shape(model: Any) -> Any:
     if not model.built:
         raise NotBuiltError(f"{model} has not seen its input shape yet: fit it, or call it on data, before saving")
-    return getattr(model, "_seen_shape", None)
+    seen = getattr(model, "_seen_shape", None)
+    if seen is None and not getattr(model, "_symbols_in", None):
+        raise NotBuiltError(f"{model} has not seen the one array that a file builds it on; call it on data, or use save_weights(path)")
+    return seen
 
 
 def _compiled(model: Any) -> Any:
@@ -304,9 +311,13 @@ def _shape(value: Any) -> Any:
     return tuple(value)
 
 
-def _all_used(file: TensorFile, model: Any, path: Any) -> None:
+def _unnamed(file: TensorFile, model: Any) -> list[str]:
     used = {f"weights/{inner_path(p.path, model)}" for p in model.parameters()}
-    extra = [name for name in file.names() if name.startswith("weights/") and name not in used]
+    return [name for name in file.names() if name.startswith("weights/") and name not in used]
+
+
+def _all_used(file: TensorFile, model: Any, path: Any) -> None:
+    extra = _unnamed(file, model)
     if extra:
         raise FileError(f"{path} holds weights that its configuration does not name: {extra[:3]}")
 

@@ -43,7 +43,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .backend import current_backend, find_backend, floatx, get_xp, to_device, to_host
+from .backend import current_backend, find_backend, floatx, get_xp, is_float, to_device, to_host
 from .errors import NotBuiltError, ShapeError
 from .parameter import Parameter
 from .protocol import Cache, PenalizedCache, collect_losses, leaves, with_protocol_backward, with_protocol_build, with_protocol_forward
@@ -60,6 +60,10 @@ class _Loading(threading.local):
 
 
 loading = _Loading()
+
+
+# Attributes that may hold layers which are no parts of this one: the constructor's arguments, what texts went through before it.
+NO_PARTS = ("_arguments", "_sublayers", "_weights", "vectorizations")
 
 
 def snake_case(name: str) -> str:
@@ -211,6 +215,8 @@ class Layer(Configurable):
         """A new Parameter of this layer, drawn in NumPy from the stream ``path/name``, then moved."""
         shape = tuple(int(s) for s in shape)
         kind = str(np.dtype(dtype)) if dtype is not None else self._float_type()
+        if dtype is None and not is_float(np.empty(0, kind)):
+            raise TypeError(f"{self}: dtype {kind!r} is no float type, and its Parameters are floats; use 'float32' or another")
         path = f"{self.path}/{name}"
         if loading.source is not None:
             host = loading.source(path, shape, kind)
@@ -257,11 +263,14 @@ class Layer(Configurable):
             self._adopt(value)
         elif isinstance(value, Parameter):
             self._adopt_weight(value, instead_of=self.__dict__.get(name))
-        elif isinstance(value, (list, tuple)):
-            for each in value:
-                if isinstance(each, Layer):
-                    self._adopt(each)
+        elif isinstance(value, (list, tuple, dict)) and name not in NO_PARTS:
+            self._adopt_all(value)
         object.__setattr__(self, name, value)
+
+    def _adopt_all(self, values: Any) -> None:
+        for each in leaves([list(values.values()) if isinstance(values, dict) else values]):
+            if isinstance(each, Layer):
+                self._adopt(each)
 
     def _adopt_weight(self, parameter: Parameter, instead_of: Parameter | None = None) -> None:
         if any(parameter is known for known in self._weights):
@@ -397,6 +406,9 @@ class Layer(Configurable):
     def ensure_built(self, input_shape: Any) -> None:
         """``build`` once; later calls do nothing."""
         if not self.built:
+            for name, value in list(vars(self).items()):  # what was appended to a list since __setattr__ saw it
+                if isinstance(value, (list, tuple, dict)) and name not in NO_PARTS:
+                    self._adopt_all(value)
             if self.seed is not None:  # two layers made alike draw alike
                 forget_streams(self.path)
             self.build(input_shape)

@@ -64,6 +64,13 @@ class Model(Trainer, Layer):
         if not trainable:
             self.trainable = False
 
+    _seen_shape: Any = None  # of a derived class's first data, the batch left open; a file needs it to build the layers
+
+    def _build_on(self, inputs: tuple[Any, ...]) -> None:
+        super()._build_on(inputs)
+        if not self._symbols_in and len(inputs) == 1 and hasattr(inputs[0], "shape"):
+            self._seen_shape = (None, *inputs[0].shape[1:])
+
     # --- the plan: numbered values, and one step per node ------------------------------------------
 
     def _plan_graph(self) -> None:
@@ -135,6 +142,10 @@ class Model(Trainer, Layer):
         return any(layer.makes_mask for layer in self.layers)
 
     def output_shape(self, input_shape: Any) -> Any:
+        if not self._symbols_in:
+            raise NotImplementedError(
+                f"{self}: a class derived from Model tells its output's shape itself; write output_shape(input_shape)"
+            )
         shapes: dict[int, Any] = dict(zip(self._in_slots, input_shape if isinstance(input_shape, list) else [input_shape], strict=True))
         for layer, sources, options, _, outs in self._steps:
             given = [shapes[s] for s in sources]

@@ -15,13 +15,13 @@ import numpy as np
 from .backend import to_host
 from .data import as_array
 from .errors import FileError
-from .feeding import first_reader, model_dtype
+from .feeding import example_rows, first_reader, model_dtype
 from .feeds import backend_of_model
 from .graph import shape_options
 from .random import Stream
 from .tensorfile import TensorFile, sum_of
 from .text import TextVectorization
-from .tracking import layer_outputs
+from .tracking import layer_outputs, memory_kept
 from .types import Array
 
 KEPT = 16  # numbers of each layer's output that the file holds, to tell rounding from a difference
@@ -57,7 +57,7 @@ def run_probe(model: Any, probe: Any, file: TensorFile) -> str:
         raise FileError(f"{file.path}: its probe is none of LS ({type(problem).__name__}: {problem})") from problem
     try:
         largest = _largest_output(model, [(ROWS, *x.shape[1:]) for x in stored])
-    except (ValueError, TypeError, IndexError):  # shapes that don't fit: the run below says so
+    except (ValueError, TypeError, IndexError, NotImplementedError):  # shapes that don't fit: the run below says so
         largest = 0.0
     if largest > MEMORY:
         raise FileError(f"{file.path}: a layer of its configuration makes {largest:.1e} numbers of {ROWS} rows; such a file is refused")
@@ -78,6 +78,29 @@ def run_probe(model: Any, probe: Any, file: TensorFile) -> str:
             return _differs(file, f"the first layer whose output differs is '{name}'")
         result = "within rounding"
     return result
+
+
+def run_zeros(model: Any, path: str) -> None:
+    """Run a row of zeros through ``model``, which builds what is not built yet; never a row that takes much memory.
+
+    Raises
+    ------
+    FileError
+        A layer would make more than ``MEMORY`` numbers of it.
+    """
+    seen = tuple(getattr(model, "_seen_shape", None) or ())[1:]
+    if math.prod(float(n or 1) for n in seen) > MEMORY:
+        raise FileError(f"{path}: rows of shape {seen} are too large to build its layers on; such a file is refused")
+    rows = example_rows(model)
+    if rows is not None:
+        try:
+            largest = _largest_output(model, [x.shape for x in rows])
+        except NotImplementedError:  # a class derived from Model that tells no shape: code of the user's, not of the file
+            largest = 0.0
+        if largest > MEMORY:
+            raise FileError(f"{path}: a layer of its configuration makes {largest:.1e} numbers of a row; such a file is refused")
+        with memory_kept(model):
+            model(*rows)
 
 
 def _differs(file: TensorFile, what: str) -> str:

@@ -95,7 +95,8 @@ class Sequential(Trainer, Layer):
         for i, layer in enumerate(self._layers):
             try:
                 layer.ensure_built(input_shape)
-                input_shape = layer.output_shape(input_shape)
+                if i + 1 < len(self._layers):
+                    input_shape = layer.output_shape(input_shape)
             except ShapeError as error:
                 raise self._with_origin(error, i) from None
 

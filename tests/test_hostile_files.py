@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ls_core import FileError, Input, Model, Sequential, load_model
+from ls_core import FileError, Input, Layer, Model, NotBuiltError, Sequential, load_model, register_serializable
 from ls_layers import LSTM, Bidirectional, Conv1D, Dense, Dropout, Embedding, GlobalMaxPooling1D
 
 
@@ -158,3 +158,92 @@ def test_threads_that_load_do_not_meet(tmp_path: Path, raw: bytes) -> None:
     for thread in threads:
         thread.join()
     assert not problems
+
+
+# --- custom classes with layers inside --------------------------------------------------------------------
+
+
+@register_serializable()
+class Stack(Layer):
+    """Layers in a list that was appended to, and in a dict."""
+
+    def __init__(self, units: int = 3, **options: Any) -> None:
+        super().__init__(**options)
+        self.parts: list[Layer] = []
+        for _ in range(2):
+            self.parts.append(Dense(units, activation="tanh"))
+        self.named = {"last": Dense(units)}
+
+    def output_shape(self, input_shape: Any) -> Any:
+        return (*input_shape[:-1], self.named["last"].units)
+
+    def forward(self, x: Any, training: bool = False) -> Any:
+        caches = []
+        for layer in (*self.parts, self.named["last"]):
+            x, cache = layer.forward(x, training=training)
+            caches.append(cache)
+        return x, caches
+
+    def backward(self, dy: Any, saved: Any) -> Any:
+        for layer, cache in zip((self.named["last"], *reversed(self.parts)), reversed(saved), strict=True):
+            dy = layer.backward(dy, cache)
+        return dy
+
+
+@register_serializable()
+class Net(Model):
+    """A class derived from Model, with layers as attributes."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.stack, self.head = Stack(4), Dense(1)
+
+    def forward(self, x: Any, training: bool = False) -> Any:
+        h, first = self.stack.forward(x, training=training)
+        y, second = self.head.forward(h, training=training)
+        return y, (first, second)
+
+    def backward(self, dy: Any, saved: Any) -> Any:
+        return self.stack.backward(self.head.backward(dy, saved[1]), saved[0])
+
+
+@pytest.mark.parametrize("make", [Net, lambda: Sequential([Stack(), Dense(1)]), lambda: Sequential([Net()])])
+def test_layers_within_custom_classes_learn_and_are_loaded(make: Any, tmp_path: Path) -> None:
+    model, path = make(), tmp_path / "model.safetensors"
+    model.compile("sgd", "mse")
+    x, y = np.random.default_rng(0).normal(size=(16, 3)), np.ones((16, 1))
+    model.fit(x, y, verbose=0)
+    assert len(model.parameters()) == 8
+    before = model.get_weights()
+    model.fit(x, y, verbose=0)
+    assert all(not np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+    model.save(path)
+    again = load_model(path)
+    assert again.predict(x).tobytes() == model.predict(x).tobytes()
+    assert again.loaded_as == "identical"
+    again.fit(x, y, verbose=0)
+
+
+def test_a_derived_model_that_a_file_could_not_build_is_not_written(tmp_path: Path) -> None:
+    model = Net()
+    model.build((None, 3))
+    with pytest.raises(NotBuiltError, match="call it on data, or use save_weights"):
+        model.save(tmp_path / "m.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_parameters_are_floats() -> None:
+    with pytest.raises(TypeError, match="dtype 'int32' is no float type"):
+        Dense(2, dtype="int32")(np.ones((2, 3)))
+
+
+def test_what_is_no_part_of_a_model_is_not_adopted() -> None:
+    model = texts()
+    assert [type(layer).__name__ for layer in model._flatten()] == ["Sequential", "Embedding", "Conv1D", "GlobalMaxPooling1D", "Dense"]
+
+    class Hidden(Stack):
+        def __init__(self) -> None:
+            super().__init__()
+            self._more = [[Dense(1)], (Dense(2),)]
+
+    assert len(list(Hidden()._flatten())) == 4  # itself, the dict's layer, the two of the nested list; built, also the appended ones
