@@ -89,3 +89,6 @@ class MinMaxNorm(Constraint):
 
 
 register_module("constraint", dict(globals()), Constraint)
+
+# Keras' other names
+max_norm, non_neg, unit_norm, min_max_norm = MaxNorm, NonNeg, UnitNorm, MinMaxNorm

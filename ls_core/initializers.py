@@ -262,3 +262,10 @@ register("initializer", "uniform", RandomUniform)
 register("initializer", "OrthogonalInitializer", Orthogonal)
 register("initializer", "IdentityInitializer", Identity)
 register("initializer", "STFTInitializer", STFT)
+
+# Keras' other names
+zeros, ones, constant, identity, orthogonal, stft = Zeros, Ones, Constant, Identity, Orthogonal, STFT
+random_normal, random_uniform, truncated_normal, variance_scaling = RandomNormal, RandomUniform, TruncatedNormal, VarianceScaling
+glorot_normal, glorot_uniform, he_normal, he_uniform = GlorotNormal, GlorotUniform, HeNormal, HeUniform
+lecun_normal, lecun_uniform = LecunNormal, LecunUniform
+OrthogonalInitializer, IdentityInitializer, STFTInitializer = Orthogonal, Identity, STFT

@@ -154,3 +154,6 @@ class OrthogonalRegularizer(Regularizer):
 
 
 register_module("regularizer", dict(globals()), Regularizer)
+
+# Keras' other names
+l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer

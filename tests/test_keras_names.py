@@ -48,3 +48,23 @@ def test_a_layer_without_one_output() -> None:
     model = Model([a, b], [shared(a), shared(b)])
     with pytest.raises(AttributeError, match=f"in 2 places of {model}"):
         _ = shared.output
+
+
+def test_initialisers_regularisers_and_constraints_under_their_short_names() -> None:
+    from ls_core import constraints, initializers, regularizers
+
+    layer = Dense(
+        2,
+        kernel_initializer=initializers.he_normal(),
+        bias_initializer=initializers.zeros,
+        kernel_regularizer=regularizers.l2(0.1),
+        bias_regularizer=regularizers.l1_l2(l1=0.1, l2=0.2),
+        kernel_constraint=constraints.max_norm(2.0),
+    )
+    layer.build((None, 3))
+    config = layer.get_config()
+    assert config["kernel_initializer"]["class_name"] == "HeNormal"
+    assert config["kernel_regularizer"] == {"class_name": "L2", "config": {"l2": 0.1}}
+    twin = Dense(**config)
+    twin.build((None, 3))
+    assert twin.kernel.constraint.max_value == 2.0
