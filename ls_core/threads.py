@@ -99,11 +99,14 @@ def _work() -> None:
     _inside.busy = True
     while True:
         function, begin, end, done = _jobs.get()
+        failure: BaseException | None = None
         try:
             function(begin, end)
-            done.put(None)
         except BaseException as problem:
-            done.put(problem)
+            failure = problem
+        del function  # a worker that waits for its next block keeps no arrays alive
+        done.put(failure)
+        del failure
 
 
 def _forget_workers() -> None:

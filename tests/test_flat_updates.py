@@ -21,6 +21,7 @@ from ls_core.cuda import Source
 from ls_core.summary import cache_bytes, owner
 from ls_core.testing import cuda_emulator
 from ls_core.testing.standin import host_syncs
+from ls_core.threads import thread_count
 from ls_layers import BatchNormalization, Dense
 from ls_optim import SGD, Adam, Optimizer, flat
 
@@ -584,31 +585,31 @@ def test_parameters_that_go_take_their_memory_along() -> None:
 
 @pytest.mark.parametrize("name", ["SGD", "Adam"])
 def test_memory(name: str) -> None:
-    parameters = [Parameter(np.ones(8000)) for _ in range(50)]
     optimizer, size = getattr(ls_optim, name)(), 50 * 8000 * 8
     states = len(optimizer.make_state(np.zeros(1)))
-    gradients = [np.ones(8000) for _ in parameters]
+    gradients = [np.ones(8000) for _ in range(50)]
 
     def one() -> None:
         for p, g in zip(parameters, gradients, strict=True):
             p.grad = g
         optimizer.apply(parameters)
 
-    tracemalloc.start()
-    try:
-        parameters = [Parameter(np.ones(8000)) for _ in range(50)]
-        one()
-        kept, peak = tracemalloc.get_traced_memory()
-        assert kept < (1 + states) * size * 1.1, "values and state once"
-        # the gathered gradient and update's own arrays of one block each come on top, or one flat array while laying out
-        assert peak < (2 + states) * size * 1.1 + 4 * 2**16 * 8
-        tracemalloc.reset_peak()
-        one()
-        again, peak = tracemalloc.get_traced_memory()
-        assert again < kept + 10_000
-        assert peak < kept + size * 1.1 + 4 * 2**16 * 8
-    finally:
-        tracemalloc.stop()
+    with tier("numpy"):  # Numba's code would be counted
+        tracemalloc.start()
+        try:
+            parameters = [Parameter(np.ones(8000)) for _ in range(50)]
+            one()
+            kept, peak = tracemalloc.get_traced_memory()
+            assert kept < (1 + states) * size * 1.02, "values and state once"
+            # one flat array on top: while laying out, and then the gathered gradients; and update's block of each thread
+            assert peak < (2 + states) * size * 1.02 + thread_count() * 2**16 * 8
+            tracemalloc.reset_peak()
+            one()
+            again, peak = tracemalloc.get_traced_memory()
+            assert again < kept + 10_000
+            assert peak < kept + size * 1.02 + thread_count() * 2**16 * 8
+        finally:
+            tracemalloc.stop()
 
 
 @pytest.mark.parametrize("name", JOINING)
