@@ -614,3 +614,34 @@ def test_what_is_no_layer_or_no_array(rng: np.random.Generator) -> None:
         check_layer(Linear())
     with pytest.raises(TypeError, match=r"np.array\(...\)"):
         check_layer(Linear(), [[1.0, 2.0, 3.0]])
+
+
+def test_the_contract_says_which_check_failed() -> None:
+    from ls_core import register_serializable
+    from ls_core.gradcheck import Case
+    from ls_core.testing.contract import check_case
+
+    @register_serializable()
+    class Forgetful(Linear):
+        def __init__(self, factor: float = 1.0, **options: Any) -> None:
+            super().__init__(**options)
+            self.factor = factor
+
+        def get_config(self) -> dict[str, Any]:
+            return {"name": self.name}
+
+        def forward(self, x: Any, training: bool = False) -> Any:
+            return x @ self.kernel.value * self.factor, x
+
+        def backward(self, dy: Any, x: Any) -> Any:
+            self.kernel.accumulate(x.T @ dy * self.factor)
+            return dy @ self.kernel.value.T * self.factor
+
+    def inputs(g: np.random.Generator) -> Any:
+        return (g.normal(size=(4, 3)),)
+
+    check_case(Case("Forgetful", Forgetful, inputs))
+    with pytest.raises(AssertionError, match=r"^Forgetful 2: check 'config_round_trip' \(.*get_config.*\) failed with"):
+        check_case(Case("Forgetful 2", lambda: Forgetful(2.0), inputs))
+    with pytest.raises(AssertionError, match=r"returns a tuple with the layer's inputs, \(x,\) for one"):
+        check_case(Case("Forgetful 3", Forgetful, lambda g: inputs(g)[0]))

@@ -20,7 +20,17 @@ PARTS = (contract_ownership, contract_values)  # importing them fills CHECKS
 
 
 def check_case(case: Case) -> None:
-    """Every check that applies to ``case``."""
+    """Every check that applies to ``case``.
+
+    Raises
+    ------
+    AssertionError
+        One fails; the message says which, and what it asks for.
+    """
     for name, check in CHECKS.items():
         if name not in case.skip:
-            check(case)
+            try:
+                check(case)
+            except Exception as problem:
+                asked = " ".join((check.__doc__ or "").split())
+                raise AssertionError(f"{case.name}: check '{name}' ({asked}) failed with {type(problem).__name__}: {problem}") from problem

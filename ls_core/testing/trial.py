@@ -48,7 +48,12 @@ class Trial:
     def __init__(self, case: Case, dtype: str = "float64", backend: str = "numpy", noise: float = 0.1, seed: int = 0) -> None:
         set_seed(seed)
         self.case, self.backend = case, backend
-        self.inputs = tuple(self.place(x, dtype) for x in case.inputs(np.random.default_rng(seed)))
+        given = case.inputs(np.random.default_rng(seed))
+        if not isinstance(given, tuple) or not given:
+            raise TypeError(
+                f"case {case.name!r}: inputs(generator) returns a tuple with the layer's inputs, (x,) for one; it gave {given!r}"
+            )
+        self.inputs = tuple(self.place(x, dtype) for x in given)
         self.options = {name: self.place(value, dtype) for name, value in case.options.items()}
         with use_backend(backend), floatx_scope(dtype):
             self.layer: Layer = case.make()
