@@ -86,11 +86,6 @@ def set_seed(seed: int) -> None:
     _counters.clear()
 
 
-def get_seed() -> int:
-    """The seed that the streams stand on (0 until ``set_seed`` is called)."""
-    return _seed
-
-
 def random_stream(name: str, seed: int | None = None) -> Stream:
     """The stream called ``name``, begun on first use and continued afterwards.
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
 from .layer import Cache
 from .types import Array
 
@@ -39,11 +37,6 @@ def _arrays(value: Any, seen: set[int], but: set[int]) -> Iterator[Array]:
             yield base
     elif hasattr(value, "__dict__") and not callable(value):
         yield from _arrays(vars(value), seen, but)
-
-
-def _example(shape: Any, integers: bool) -> Array:
-    shape = tuple(1 if n is None else n for n in shape)
-    return np.zeros(shape, dtype=np.int64) if integers else np.zeros(shape, dtype=np.float32)
 
 
 def _shape_text(shape: Any) -> str:

@@ -122,8 +122,10 @@ def _flipped(layer: Any, x: np.ndarray) -> np.ndarray:
 
 
 def _contrasted(layer: Any, x: np.ndarray) -> np.ndarray:
+    drawn = layer.stream("factor").uniform((len(x), 1, 1, 1), "float64", like=x)
+    factor = 1 - layer.factor[0] + drawn * (layer.factor[0] + layer.factor[1])
     mean = x.sum(axis=(1, 2), keepdims=True) / (x.shape[1] * x.shape[2])
-    return np.clip(mean + 1.5 * (x - mean), *layer.value_range)
+    return np.clip(mean + factor * (x - mean), *layer.value_range)
 
 
 def _same_images(layer: Any, x: np.ndarray) -> np.ndarray:
@@ -261,6 +263,7 @@ CASES = [
         training=True,
         same_alone=False,
         notes="each image has a draw of its own",
+        expected=_contrasted,
     ),
     Case(
         "RandomRotation by a quarter",
