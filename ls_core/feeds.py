@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from .backend import backend_of, current_backend, to_device
-from .data import is_texts, map_tree, take_rows
+from .data import is_texts, map_tree
 from .random import get_random_state, random_stream, set_random_state
 from .types import Array
 
@@ -79,10 +79,11 @@ class ArrayFeed:
     def _take(self, rows: Any) -> Batch:
         backend = backend_of_model(self.model)
 
-        def move(column: Any) -> Any:
-            return column if is_texts(column) else to_device(column, backend)
+        def take(column: Any) -> Any:
+            part = column[rows]
+            return part if is_texts(part) else to_device(part, backend)
 
-        x, y, weights = (map_tree(move, take_rows(tree, rows)) for tree in (self.x, self.y, self.weights))
+        x, y, weights = (map_tree(take, tree) for tree in (self.x, self.y, self.weights))
         return tuple(x), y, weights
 
     def get_state(self) -> dict[str, Any]:
