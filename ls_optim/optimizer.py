@@ -39,7 +39,8 @@ class Optimizer(Configurable):
     loss_scale_factor : float, optional
         ``scale_loss`` multiplies by it, ``apply`` divides the gradients by it.
     gradient_accumulation_steps : int, optional
-        Update at every n-th ``apply`` only, with the mean of the n gradients.
+        Update at every n-th ``apply`` only, with the mean of the n gradients. One that is missing counts as 0 (Keras forgets
+        the others of a variable whose last one is missing).
     name : str, optional
     rate_multipliers : dict of str to float, optional
         Parameter groups with their own rates: ``{'embedding': 0.1}`` gives a tenth of the rate to every Parameter
