@@ -371,6 +371,19 @@ def test_accumulated_steps_equal_their_mean(name: str, rng: np.random.Generator)
     assert accumulating.iterations == single.iterations == 2
 
 
+@pytest.mark.parametrize("last", [False, True])
+def test_a_gradient_that_is_missing_once_counts_as_zero(last: bool) -> None:
+    always, once = Parameter(np.zeros(2), name="always"), Parameter(np.zeros(2), name="once")
+    optimizer = SGD(1.0, gradient_accumulation_steps=2)
+    for step in (0, 1):
+        always.accumulate(np.ones(2))
+        if step == last:
+            once.accumulate(np.ones(2))
+        optimizer.apply([always, once])
+    assert always.value.tolist() == [-1.0, -1.0]
+    assert once.value.tolist() == [-0.5, -0.5]
+
+
 def test_rows_accumulate_with_rows_and_with_dense_gradients() -> None:
     rows = RowGradient(np.array([0, 2]), np.array([[1.0], [2.0]]), (3, 1))
     more = RowGradient(np.array([1, 2]), np.array([[4.0], [8.0]]), (3, 1))
