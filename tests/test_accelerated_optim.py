@@ -86,6 +86,19 @@ def test_same_as_the_reference(kind: str, tier: str, shape: tuple[int, ...], dty
     np.testing.assert_array_equal(grad, before)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_blocks_have_the_bits_of_the_reference(kind: str, dtype: str, threads: int) -> None:
+    # joined Parameters may be more than a block where each alone is less
+    value, state = draw(kind, (3 * LEAST + 5,), dtype)
+    grad = np.random.default_rng(1).normal(size=value.shape).astype(dtype)
+    wanted, wanted_state = value.copy(), [None if a is None else a.copy() for a in state]
+    KINDS[kind][0].reference(wanted, grad, *wanted_state, *KINDS[kind][2])
+    override(kind, "numpy")(value, grad, *state, *KINDS[kind][2])
+    for a, b in zip((value, *state), (wanted, *wanted_state), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 @pytest.mark.parametrize(
     "rows", [[], [0], [4, 1, 1999], [*range(0, 2000, 3)], [*range(2000)]], ids=["none", "first", "unsorted", "third", "all"]
 )
