@@ -374,7 +374,7 @@ def test_accumulated_steps_equal_their_mean(name: str, rng: np.random.Generator)
 @pytest.mark.parametrize("last", [False, True])
 def test_a_gradient_that_is_missing_once_counts_as_zero(last: bool) -> None:
     always, once = Parameter(np.zeros(2), name="always"), Parameter(np.zeros(2), name="once")
-    optimizer = SGD(1.0, gradient_accumulation_steps=2)
+    optimizer = ls_optim.SGD(1.0, gradient_accumulation_steps=2)
     for step in (0, 1):
         always.accumulate(np.ones(2))
         if step == last:
