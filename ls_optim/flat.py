@@ -34,9 +34,8 @@ from .memory import Memory, State
 if TYPE_CHECKING:
     from .optimizer import Optimizer
 
-LARGEST: dict[type, int] = {
-    np.ndarray: 1 << 13
-}  # numbers of a Parameter that is joined: from twice that on gathering costs what a call does
+# Numbers of a Parameter that is joined. On NumPy gathering twice as many costs what a call does; on a device this is a guess.
+LARGEST: dict[type, int] = {np.ndarray: 1 << 13}
 LARGEST_ON_DEVICE = 1 << 18
 
 Terms = tuple[float, float]  # of an update: weight decay and rate multiplier
@@ -162,14 +161,18 @@ class Buffer:
         return True
 
 
+def fits(gradient: Gradient, value: Array) -> bool:
+    """Whether a gradient is an array like the value."""
+    return not isinstance(gradient, RowGradient) and bool(gradient.dtype == value.dtype and gradient.shape == value.shape)
+
+
 def may_join(optimizer: Optimizer, parameter: Parameter, gradient: Gradient) -> bool:
     """Whether a Parameter with this gradient can be updated along with others, and is small enough to gain by it."""
     value = parameter.value
     return bool(
         value.size <= LARGEST.get(type(value), LARGEST_ON_DEVICE)
         and optimizer.is_elementwise(parameter)
-        and not isinstance(gradient, RowGradient)
-        and gradient.dtype == value.dtype
+        and fits(gradient, value)
         and value.flags.c_contiguous
         and all(type(a) is type(value) and a.shape == value.shape and a.dtype == value.dtype for a in optimizer.state(parameter).values())
         and type(value) is backend_of(value).array_type  # no array that somebody derived from it, such as one in a file
@@ -209,7 +212,7 @@ class Layout:
                 gradient = None if parameter is None else gradients.get(parameter)
                 if parameter is None or (gradient is not None and not slot.holds(parameter)):
                     left.append(slot)
-                elif gradient is not None and not isinstance(gradient, RowGradient) and gradient.dtype == slot.value.dtype:
+                elif gradient is not None and fits(gradient, slot.value):
                     placed.add(parameter)
                     term = optimizer.decay_of(parameter), optimizer.rate_multiplier(parameter)
                 terms.append(term)

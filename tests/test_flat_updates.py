@@ -321,6 +321,22 @@ def test_one_array_for_two_parameters_becomes_two() -> None:
     assert [p.value.tolist() for p in parameters] == [[0.0] * 3] * 2
 
 
+def test_gradients_that_are_no_array_like_the_value_are_not_joined(one_by_one: Any) -> None:
+    def run() -> list[Any]:
+        parameters, optimizer = [Parameter(np.ones(3)), Parameter(np.ones(1)), Parameter(np.ones(2))], SGD(0.5)
+        step(optimizer, parameters)
+        for p, gradient in zip(parameters, (np.ones(1), np.ones(1, "float32"), np.arange(2.0)), strict=True):
+            p.grad = gradient  # not by accumulate, which would refuse the first
+        optimizer.apply(parameters)
+        return [p.value.tolist() for p in parameters]
+
+    with tier("numpy"):
+        joined = run()
+        assert joined == [[0.0] * 3, [0.0], [0.5, 0.0]]
+        with one_by_one():
+            assert joined == run()
+
+
 def test_another_type_or_shape_makes_a_new_layout() -> None:
     parameters, optimizer = small(), Adam(0.5)
     calls = count_calls(optimizer)
