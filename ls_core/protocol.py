@@ -13,6 +13,8 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .errors import CacheError, ShapeError
 from .types import Array
 
@@ -128,7 +130,16 @@ def with_protocol_forward(raw: Callable[..., Any]) -> Callable[..., Any]:
     def forward(self: Layer, *inputs: Any, **options: Any) -> tuple[Any, Cache]:
         if not self.built:
             self._build_on(inputs)
-        result = raw(self, *inputs, **options)
+        try:
+            result = raw(self, *inputs, **options)
+        except ValueError as problem:
+            if type(problem) not in (ValueError, np.exceptions.AxisError) or hasattr(problem, "layer"):
+                raise
+            if repr(self) in str(problem):
+                problem.layer = self  # type: ignore[attr-defined]  # told; the containers have nothing to add
+                raise
+            shapes = ", ".join(str(tuple(x.shape)) if hasattr(x, "shape") else type(x).__name__ for x in leaves(inputs))
+            raise ShapeError(f"{self} got inputs of shape {shapes}: {problem}") from problem
         if not isinstance(result, (tuple, list)):
             raise TypeError(
                 f"{self}: forward returns (y, saved), not {type(result).__name__}; saved is what backward needs, None for nothing"

@@ -200,3 +200,18 @@ def test_models_that_are_none() -> None:
 def test_an_input_with_its_batch() -> None:
     assert Input(batch_shape=(8, 3)).shape == (8, 3)
     assert ls_core.Sequential([Input(batch_shape=(None, 3)), Dense(2)]).output_shape((None, 3)) == (None, 2)
+
+
+def test_what_numpy_refuses_names_the_layer() -> None:
+    from ls_core import ShapeError
+    from ls_layers import MultiHeadAttention, Rescaling
+
+    with pytest.raises(ShapeError, match=r"^MultiHeadAttention 'multi_head_attention' got inputs of shape \(2, 3, 4\), \(3, 5, 4\): "):
+        MultiHeadAttention(2, 3)(np.ones((2, 3, 4)), np.ones((3, 5, 4)))
+    model = Sequential([Dense(3), Rescaling([1.0, 2.0], name="scale")])
+    with pytest.raises(ShapeError, match=r"^Rescaling 'scale' got inputs of shape \(4, 3\): .*could not be broadcast"):
+        model(np.ones((4, 2)))
+    from ls_layers import Embedding
+
+    with pytest.raises(ValueError, match=r"^Embedding 'embedding': id 9 at place"):  # says it itself: nothing is added on the way out
+        Sequential([Sequential([Embedding(5, 2)])])(np.array([[9]]))
