@@ -66,7 +66,9 @@ def feed_fit(
     if validation_data is not None:
         if is_stream(validation_data):
             return train, stream_batches(model, validation_data, validation_steps)
-        held_out = (*validation_data, None)[:3] if isinstance(validation_data, (tuple, list)) else (validation_data, None, None)
+        if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
+            raise ValueError("validation_data is (x, y) or (x, y, sample_weight), a dataset, a loader or a generator")
+        held_out = (*validation_data, None)[:3]
     if held_out is None:
         return train, None
     held_x, held_y, held_w = held_out
@@ -82,11 +84,15 @@ def in_batches(data: Any, batch_size: int | None, shuffle: bool) -> Any:
 
 def rows_per_batch(batch_size: Any) -> int:
     """``batch_size`` checked; 32 for None."""
-    if batch_size is None:
-        return 32
-    if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
-        raise ValueError(f"batch_size is a positive integer, not {batch_size!r}")
-    return int(batch_size)
+    check_counts(batch_size=batch_size)
+    return 32 if batch_size is None else int(batch_size)
+
+
+def check_counts(least: int = 1, **counts: Any) -> None:
+    """Raise unless each of these is an integer from ``least`` on, or None."""
+    for name, count in counts.items():
+        if count is not None and (isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < least):
+            raise ValueError(f"{name} is {'a positive integer' if least else 'an integer from 0 on'}, not {count!r}")
 
 
 def is_stream(x: Any) -> bool:

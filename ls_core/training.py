@@ -81,9 +81,13 @@ class Trainer(Evaluator):
 
         Ctrl-C ends the run after the current batch; the model stays usable and the History complete.
         """
-        from .feeding import feed_fit, rows_per_batch
+        from .feeding import check_counts, feed_fit, rows_per_batch
 
         self._require_compiled("fit")
+        check_counts(0, epochs=epochs, initial_epoch=initial_epoch)
+        check_counts(steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
+        if not isinstance(validation_freq, Collection):
+            check_counts(validation_freq=validation_freq)
         train, validation = feed_fit(
             self,
             x,
@@ -102,7 +106,8 @@ class Trainer(Evaluator):
         history = History()
         verbosity = 1 if verbose == "auto" else int(verbose)
         shown = [ProgressBar(verbosity)] if verbosity else []
-        moments = CallbackList([*(callbacks or ()), history, *shown], self, {"epochs": epochs, "steps": train.steps, "verbose": verbosity})
+        given = [callbacks] if isinstance(callbacks, Callback) else callbacks or ()
+        moments = CallbackList([*given, history, *shown], self, {"epochs": epochs, "steps": train.steps, "verbose": verbosity})
         run = self.run = Run(self, train, validation, moments, history, initial_epoch)
         self.stop_training = False
         logs: dict[str, float] = {}  # of the last epoch

@@ -215,3 +215,26 @@ def test_what_numpy_refuses_names_the_layer() -> None:
 
     with pytest.raises(ValueError, match=r"^Embedding 'embedding': id 9 at place"):  # says it itself: nothing is added on the way out
         Sequential([Sequential([Embedding(5, 2)])])(np.array([[9]]))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"epochs": -1}, {"epochs": 1.5}, {"epochs": "2"}, {"steps_per_epoch": 0}, {"validation_freq": 0}, {"validation_steps": -2}],
+)
+def test_counts_of_fit(wrong: dict[str, Any]) -> None:
+    (name,) = wrong
+    with pytest.raises(ValueError, match=f"^{name} is "):
+        line().fit(np.ones((4, 2)), np.ones(4), validation_data=(np.ones((4, 2)), np.ones(4)), verbose=0, **wrong)
+
+
+@pytest.mark.parametrize("parts", [1, 4])
+def test_validation_data_is_a_pair_or_three(parts: int) -> None:
+    with pytest.raises(ValueError, match=r"validation_data is \(x, y\) or"):
+        line().fit(np.ones((4, 2)), np.ones(4), validation_data=(np.ones((4, 2)),) * parts, verbose=0)
+
+
+def test_one_callback_needs_no_list() -> None:
+    from ls_core.callbacks import EarlyStopping
+
+    stop: Any = EarlyStopping("loss", patience=0, min_delta=1e9)
+    assert len(line().fit(np.ones((4, 2)), np.ones(4), epochs=9, callbacks=stop, verbose=0).epoch) < 9
