@@ -12,7 +12,7 @@ import numpy as np
 from ..backend import is_float, to_host
 from ..types import Array
 
-TOLERANCES = {"float64": 1e-12, "float32": 1e-5, "bfloat16": 5e-2, "float16": 5e-3}
+TOLERANCES = {"complex128": 1e-12, "float64": 1e-12, "float32": 1e-5, "bfloat16": 5e-2, "float16": 5e-3}
 
 
 def difference(got: Array, wanted: Array) -> float:

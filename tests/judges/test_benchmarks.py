@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,19 @@ from benchmarks.workloads import WORKLOADS
 pytestmark = pytest.mark.judges
 
 LAYERS = [spec for spec in SPECS if spec.make is not None and not spec.draws]
+
+
+@pytest.fixture(autouse=True)
+def _single_precision() -> Iterator[None]:
+    """The benchmarks' float type, for Keras too: the other judges set theirs to float64."""
+    import keras
+
+    floatx, policy = keras.config.floatx(), keras.config.dtype_policy()
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
+    yield
+    keras.config.set_floatx(floatx)
+    keras.config.set_dtype_policy(policy)
 
 
 def run_peer(name: str, spec: Spec) -> str | None:
