@@ -72,6 +72,17 @@ def snake_case(name: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
+class derived:
+    """A property that an attribute set on the object goes before: a class of the user's may call a layer of its own ``output``."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self.function = function
+        self.__doc__ = function.__doc__
+
+    def __get__(self, layer: Any, kind: Any = None) -> Any:
+        return self if layer is None else self.function(layer)
+
+
 class Layer(Configurable):
     """The base of every layer: subclass it, write ``build``, ``forward``, ``backward``, ``output_shape``.
 
@@ -331,17 +342,17 @@ class Layer(Configurable):
         """The Parameters that an optimiser may change."""
         return [p for p in self.parameters() if p.trainable]
 
-    @property
+    @derived
     def weights(self) -> list[Parameter]:
         """``parameters()``, under Keras' name."""
         return self.parameters()
 
-    @property
+    @derived
     def trainable_weights(self) -> list[Parameter]:
         """``trainable_parameters()``, under Keras' name."""
         return self.trainable_parameters()
 
-    @property
+    @derived
     def non_trainable_weights(self) -> list[Parameter]:
         """The Parameters that no optimiser changes: frozen ones, and what layers remember."""
         return [p for p in self.parameters() if not p.trainable]
@@ -435,7 +446,7 @@ class Layer(Configurable):
             return call_on_symbols(self, inputs, options)
         return self.forward(*inputs, **options)[0]
 
-    @property
+    @derived
     def output(self) -> Any:
         """What this layer gives in the graph of the Model that it belongs to: a Symbol, or a list of them.
 

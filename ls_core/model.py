@@ -6,7 +6,7 @@ from typing import Any
 
 from .errors import ShapeError
 from .graph import Input, Node, Symbol, by_depth, nodes_between, shape_options
-from .layer import Layer
+from .layer import Layer, derived
 from .protocol import PenalizedCache, leaves
 from .random import count_name
 from .registry import deserialize, serialize
@@ -113,12 +113,12 @@ class Model(Trainer, Layer):
         """The layer called ``name``, or the one at place ``index`` of ``layers``."""
         return find_layer(self, self.layers, name, index)
 
-    @property
+    @derived
     def inputs(self) -> list[Symbol]:
         """The Inputs, in order; with ``outputs`` they make a model of a part of this one."""
         return list(self._symbols_in)
 
-    @property
+    @derived
     def outputs(self) -> list[Symbol]:
         """What the model gives, as Symbols that further layers may be called on."""
         return list(self._symbols_out)

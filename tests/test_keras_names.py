@@ -68,3 +68,18 @@ def test_initialisers_regularisers_and_constraints_under_their_short_names() -> 
     twin = Dense(**config)
     twin.build((None, 3))
     assert twin.kernel.constraint.max_value == 2.0
+
+
+def test_a_class_may_use_these_names_for_its_own() -> None:
+    class Net(Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.output, self.inputs = Dense(1), 3
+
+        def forward(self, x: np.ndarray, training: bool = False) -> object:
+            return self.output.forward(x)
+
+    model = Net()
+    assert model(np.ones((2, 3))).shape == (2, 1)
+    assert [p.name for p in model.weights] == ["kernel", "bias"]
+    assert model.inputs == 3
