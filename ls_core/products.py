@@ -21,28 +21,38 @@ NARROW = 16  # rows or columns, likewise
 
 
 def multiply(a: Array, b: Array) -> Any:
-    """``a @ b`` of two NumPy matrices, each thread some of its rows or columns: so many that all read the smaller factor.
+    """``a @ b`` of two NumPy matrices.
 
     >>> multiply(np.ones((2, 3)), np.ones((3, 1)))
     array([[3.],
            [3.]])
     """
-    (M, K), N = a.shape, b.shape[1]
-    work = M * K * N
+    return multiply_all((a, b))[0]
+
+
+def multiply_all(*pairs: tuple[Array, Array]) -> list[Any]:
+    """``a @ b`` for each pair (a, b) of matrices. The threads meet once, at the end.
+
+    Each thread makes some rows or columns of each product: so that all read the smaller factor.
+    """
+    work = sum(a.size * b.shape[1] for a, b in pairs)
     if work <= SMALL or not can_set_blas_threads():
-        return a @ b
-    c = np.empty((M, N), np.result_type(a, b))
+        return [a @ b for a, b in pairs]
+    products = [np.empty((len(a), b.shape[1]), np.result_type(a, b)) for a, b in pairs]
+    parts = len(split(work, SHARE))
 
-    def rows(top: int, bottom: int) -> None:
-        np.matmul(a[top:bottom], b, out=c[top:bottom])
+    def part(k: int, _: int) -> None:
+        for (a, b), c in zip(pairs, products, strict=True):
+            longer = max(c.shape)
+            i, j = (longer * edge // parts if longer >= NARROW * parts else longer * (edge > 0) for edge in (k, k + 1))
+            if c.shape[0] == longer:
+                np.matmul(a[i:j], b, out=c[i:j])
+            else:
+                np.matmul(a, b[:, i:j], out=c[:, i:j])
 
-    def columns(left: int, right: int) -> None:
-        np.matmul(a, b[:, left:right], out=c[:, left:right])
-
-    longer = max(M, N)
     with blas_threads(1):
-        run_blocks(rows if M >= N else columns, split(longer, max(NARROW, SHARE * longer // work)))
-    return c
+        run_blocks(part, [(k, k + 1) for k in range(parts)])
+    return products
 
 
-__all__ = ["multiply"]
+__all__ = ["multiply", "multiply_all"]

@@ -9,7 +9,7 @@ import pytest
 
 from ls_core import products
 from ls_core.blas import blas_threads, can_set_blas_threads
-from ls_core.products import multiply
+from ls_core.products import multiply, multiply_all
 from ls_core.threads import run_blocks, set_thread_count, thread_count
 
 from .tolerances import assert_close
@@ -37,6 +37,12 @@ def test_as_numpy(shape: tuple[int, int, int], dtype: str, rng: np.random.Genera
             got = multiply(left, right)
             assert got.dtype == dtype
             assert_close(got, a @ b)
+
+
+def test_several_at_once(rng: np.random.Generator) -> None:
+    pairs = [(rng.normal(size=(M, K)), rng.normal(size=(K, N))) for M, K, N in SHAPES]
+    for got, (a, b) in zip(multiply_all(*pairs), pairs, strict=True):
+        assert_close(got, a @ b)
 
 
 def test_two_types_and_read_only(rng: np.random.Generator) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ls_core.products import multiply
+from ls_core.products import multiply, multiply_all
 from ls_core.types import Array
 
 from ..dense import dense_backward, dense_forward
@@ -28,9 +28,11 @@ def dense_backward_threads(dz: Array, x: Array, W: Array, has_bias: bool, input_
     # 2. z += b
     db = dz2.sum(axis=0) if has_bias else None  # (O,)
     # 1. z = x @ W
-    dW = multiply(x.reshape(-1, W.shape[0]).T, dz2)  # (I, O)
-    dx = multiply(dz2, W.T).reshape(x.shape) if input_gradient else None  # (B, I)
-    return dx, dW, db
+    x2 = x.reshape(-1, W.shape[0])
+    if not input_gradient:
+        return None, multiply(x2.T, dz2), db
+    dW, dx = multiply_all((x2.T, dz2), (dz2, W.T))  # (I, O), (B, I)
+    return dx.reshape(x.shape), dW, db
 
 
 @project_forward.override("numpy")
@@ -51,8 +53,8 @@ def project_backward_threads(dz: Array, x: Array, W: Array, t: Array | None) -> 
         # 2. z = soft_cap tanh(z / soft_cap)
         dz2 = dz2 * (1 - t * t)
     # 1. z = x @ W^T
-    dW = multiply(dz2.T, x.reshape(-1, W.shape[1]))  # (V, D)
-    return multiply(dz2, W).reshape(x.shape), dW
+    dW, dx = multiply_all((dz2.T, x.reshape(-1, W.shape[1])), (dz2, W))  # (V, D), (B, D)
+    return dx.reshape(x.shape), dW
 
 
 __all__ = ["dense_backward_threads", "dense_forward_threads", "project_backward_threads", "project_forward_threads"]
