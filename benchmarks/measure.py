@@ -4,7 +4,9 @@
 
 What is timed is one call of ``run``. Its first result is verified before anything else happens, and so is the last one that
 was timed. Subjects that are measured together take turns, so that a slow moment of the machine meets all of them; each
-sample follows an untimed call, so that the caches hold what that subject left there.
+sample follows untimed calls, so that the caches hold what that subject left there: one, or as many as fill ``lead`` seconds.
+Threads of a library that has had its turn (OpenMP's, OpenBLAS') keep a core busy for some milliseconds while they wait for more work.
+Libraries with threads take their turns with a lead that outlasts this; a user has but one of them in a program.
 """
 
 from __future__ import annotations
@@ -42,6 +44,7 @@ class Subject:
     around: Callable[[], AbstractContextManager[Any]] = nullcontext  # what must be switched on while it runs
     prepare: Callable[[int], None] = lambda calls: None  # before so many calls, untimed
     labels: dict[str, Any] = field(default_factory=dict)
+    lead: float = 0.0  # seconds of untimed calls before a sample, which then lasts half as long or more; without ``prepare``
 
 
 @dataclass
@@ -65,8 +68,12 @@ class _Start:
 def _sample(subject: Subject, calls: int) -> tuple[_Sample, Any]:
     clock = subject.clock
     subject.prepare(calls + 1)
+    end = time.perf_counter() + subject.lead
     subject.run()
     clock.synchronize()
+    while time.perf_counter() < end:
+        subject.run()
+        clock.synchronize()
     mark = clock.event() if clock.event else None
     cpu, began = time.process_time(), time.perf_counter()
     for _ in range(calls):
@@ -162,7 +169,8 @@ def _begin(subject: Subject, warm_up: int, seconds: float) -> _Start:
         began = time.perf_counter()
         subject.wait(result)
         arrivals.append(time.perf_counter() - began)
-    return _Start(first, max(1, min(1000, round(SAMPLE / max(each, 1e-9)))), float(np.median(arrivals)))
+    lasting = max(SAMPLE, subject.lead / 2)
+    return _Start(first, max(1, min(1000, round(lasting / max(each, 1e-9)))), float(np.median(arrivals)))
 
 
 def measure_in_turn(

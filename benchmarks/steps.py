@@ -30,6 +30,7 @@ from .record import work_of_step
 from .report import Report, options_of, parse, table, wanted
 
 BARS = ((0, 1e-4), (5, 5e-3))  # after so many steps losses may differ by so much, relative to 1 or more
+LEAD = 0.04  # seconds of untimed steps before each sample: then the other side's threads have gone to sleep
 PEERS = ("torch", "jax")
 NAMES = {"torch": "PyTorch", "jax": "JAX"}
 
@@ -138,6 +139,7 @@ def measure_work(work: Any, options: Any, report: Report) -> dict[str, Any]:
             lambda loss: loss,
             side.around,
             labels={"workload": work.name, "side": side.name},
+            lead=0.0 if options.quick else LEAD,
         )
         for side in sides
     ]

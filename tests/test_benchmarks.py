@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.clock import Clock
-from benchmarks.figure import Refused, matches
+from benchmarks.figure import Figure, Refused, matches
 from benchmarks.measure import Subject, measure, measure_in_turn
 from benchmarks.roofline import Roofline, Work
 from ls_core.testing.standin import STANDIN
@@ -68,6 +68,23 @@ def test_an_honest_kernel_is_measured() -> None:
     assert figure.device is None
     assert figure.cpu == pytest.approx(2e-4, rel=1e-3)
     assert figure.as_json()["median_ms"] == figure.median * 1e3
+
+
+@pytest.mark.usefixtures("slow_time")
+@pytest.mark.parametrize(("lead", "expected"), [(0.0, 6e-4), (0.01, 2e-4)])
+def test_a_lead_outlasts_the_threads_of_the_one_before(lead: float, expected: float) -> None:
+    """Each of two takes three times as long for 5 ms after the other's turn, whose threads still ask for work."""
+    last = {"name": "", "since": 0.0}
+
+    def run(name: str) -> np.ndarray:
+        if last["name"] != name:
+            last.update(name=name, since=CLOCK.now)
+        return doubled(6e-4 if CLOCK.now < last["since"] + 5e-3 else 2e-4)
+
+    pair = [subject(lambda: run("a"), lead=lead), subject(lambda: run("b"), lead=lead)]
+    for figure in measure_in_turn(pair, **QUICK):
+        assert isinstance(figure, Figure)
+        assert figure.median == pytest.approx(expected, rel=1e-3)
 
 
 @pytest.mark.usefixtures("slow_time")
