@@ -5,7 +5,7 @@
 What is timed is one call of ``run``. Its first result is verified before anything else happens, and so is the last one that
 was timed. Subjects that are measured together take turns, so that a slow moment of the machine meets all of them; each
 sample follows untimed calls, so that the caches hold what that subject left there: one, or as many as fill ``lead`` seconds.
-Threads of a library that has had its turn (OpenMP's, OpenBLAS') keep a core busy for some milliseconds while they wait for more work.
+Threads of a library that has had its turn (OpenMP's, OpenBLAS') keep a core busy for up to 100 ms while they wait for more work.
 Libraries with threads take their turns with a lead that outlasts this; a user has but one of them in a program.
 """
 

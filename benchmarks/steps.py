@@ -30,7 +30,7 @@ from .record import work_of_step
 from .report import Report, options_of, parse, table, wanted
 
 BARS = ((0, 1e-4), (5, 5e-3))  # after so many steps losses may differ by so much, relative to 1 or more
-LEAD = 0.04  # seconds of untimed steps before each sample: then the other side's threads have gone to sleep
+LEAD = 0.12  # seconds of untimed steps before each sample: the threads of OpenBLAS go to sleep 100 ms after their last work
 PEERS = ("torch", "jax")
 NAMES = {"torch": "PyTorch", "jax": "JAX"}
 
