@@ -65,7 +65,7 @@ CONV1D = grid(
 )
 
 
-@pytest.mark.parametrize("row", filter(not_both, CONV1D), ids=label)
+@pytest.mark.parametrize("row", list(filter(not_both, CONV1D)), ids=label)
 def test_conv1d(row: dict[str, Any], rng: np.random.Generator) -> None:
     compare("Conv1D", row, rng)
 
@@ -81,7 +81,7 @@ CONV2D = grid(
 )
 
 
-@pytest.mark.parametrize("row", filter(not_both, CONV2D), ids=label)
+@pytest.mark.parametrize("row", list(filter(not_both, CONV2D)), ids=label)
 def test_conv2d(row: dict[str, Any], rng: np.random.Generator) -> None:
     compare("Conv2D", row, rng)
 
@@ -97,7 +97,7 @@ CONV3D = grid(
 )
 
 
-@pytest.mark.parametrize("row", filter(not_both, CONV3D), ids=label)
+@pytest.mark.parametrize("row", list(filter(not_both, CONV3D)), ids=label)
 def test_conv3d(row: dict[str, Any], rng: np.random.Generator) -> None:
     compare("Conv3D", row, rng)
 
