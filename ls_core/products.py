@@ -1,6 +1,6 @@
 """Matrix products by the pool of threads.
 
-After a product of its own threads OpenBLAS keeps them asking for the next one for 25 ms, each on a core that the pool then
+After a product of its own threads OpenBLAS keeps them asking for the next one for up to 100 ms, each on a core that the pool then
 lacks: a convolutional net's step took twice as long on two cores. So BLAS uses one thread, and each thread of the pool
 makes some rows or columns.
 """

@@ -8,6 +8,16 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+import numpy as np
+
+from ..types import Array
+
 COMPILES = find_spec("numba") is not None
 
-__all__ = ["COMPILES"]
+
+def plain(x: Array) -> Array:
+    """``x`` as compiled code takes it: contiguous and, though nothing writes to it, writeable, or it would be compiled twice."""
+    return np.require(x, requirements=["C", "A", "W"])
+
+
+__all__ = ["COMPILES", "plain"]

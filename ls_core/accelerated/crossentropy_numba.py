@@ -18,6 +18,7 @@ from ..losses.sparse_categorical_crossentropy import (
 )
 from ..threads import run_blocks, split
 from ..types import Array
+from . import plain
 
 LEAST = 1 << 15  # logits that a thread must have to be worth it
 
@@ -28,7 +29,7 @@ def logits_forward_compiled(ids: Array, z: Array) -> tuple[Array, Any]:
         return sparse_categorical_crossentropy_logits_forward.overrides["numpy"](ids, z)
     from .crossentropy_compiled import logits_forward
 
-    ids, z = _plain(ids.astype(np.int64, copy=False)), _plain(z)  # (N,), (N, C)
+    ids, z = plain(ids.astype(np.int64, copy=False)), plain(z)  # (N,), (N, C)
     losses = np.empty(z.shape[0], z.dtype)  # (N,)
     kept = np.empty((z.shape[0], 2), z.dtype)  # the largest z of a row, and sum_C exp(z - largest)
     run_blocks(lambda begin, end: logits_forward(ids, z, losses, kept, begin, end), split(z.shape[0], LEAST // z.shape[1]))
@@ -41,15 +42,10 @@ def logits_backward_compiled(weights: Array, ids: Array, e: Array, total: Array)
         return sparse_categorical_crossentropy_logits_backward.overrides["numpy"](weights, ids, e, total)
     from .crossentropy_compiled import logits_backward
 
-    weights, z, kept = _plain(weights), e, total
+    weights, z, kept = plain(weights), e, total
     dz = np.empty(z.shape, z.dtype)  # (N, C)
     run_blocks(lambda begin, end: logits_backward(weights, ids, z, kept, dz, begin, end), split(z.shape[0], LEAST // z.shape[1]))
     return dz
-
-
-def _plain(x: Array) -> Array:
-    """``x`` as compiled code takes it: contiguous and, though nothing writes to it, writeable, or it would be compiled twice."""
-    return np.require(x, requirements=["C", "A", "W"])
 
 
 __all__ = ["logits_backward_compiled", "logits_forward_compiled"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ls_core.accelerated import plain as plain
 from ls_core.threads import run_blocks, split
 from ls_core.types import Array
 
@@ -60,11 +61,6 @@ def sum_rows(x: Array) -> Array:
 def sum_over_positions(dz: Array) -> Any:
     """A bias' gradient: the sum over every axis but the last."""
     return sum_in_blocks(lambda i, j: [sum_rows(dz[i:j])], len(dz), dz[0].nbytes)[0]
-
-
-def plain(x: Array) -> Array:
-    """``x`` as compiled code takes it: contiguous and, though nothing writes to it, writeable, or it would be compiled twice."""
-    return np.require(x, requirements=["C", "A", "W"])
 
 
 def _add(sums: list[Array | None], more: list[Array | None]) -> None:
