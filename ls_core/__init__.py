@@ -12,6 +12,7 @@ from .layer import Layer
 from .matmul_precision import matmul_precision, use_matmul_precision
 from .model import Model
 from .parameter import Parameter, RowGradient
+from .products import matmul
 from .random import get_random_state, random_stream, set_random_state, set_seed
 from .recompute import Recompute
 from .registry import register, register_serializable
@@ -48,6 +49,7 @@ __all__ = [
     "initializers",
     "kernel",
     "load_model",
+    "matmul",
     "matmul_precision",
     "random_stream",
     "register_serializable",

@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 from .backend import get_xp
+from .products import matmul
 from .registry import Configurable, register_module
 from .types import Array
 
@@ -134,7 +135,7 @@ class OrthogonalRegularizer(Regularizer):
         size = x.shape[0]
         length = xp.sqrt((x * x).sum(axis=1, keepdims=True))  # (R, 1)
         n = x / xp.maximum(length, _LEAST)  # (R, C)
-        product = (n @ n.T) * (1.0 - xp.eye(size, dtype=x.dtype))  # (R, R), without each vector's own
+        product = matmul(n, n.T) * (1.0 - xp.eye(size, dtype=x.dtype))  # (R, R), without each vector's own
         return n, length, product, self.factor * 0.5 / max(size * (size - 1) / 2, 1.0)
 
     def __call__(self, value: Array) -> Array:
@@ -145,8 +146,8 @@ class OrthogonalRegularizer(Regularizer):
         n, length, product, factor = self._steps(value)
         # 3. penalty = factor * sum |product|
         dproduct = get_xp(value).sign(product) * factor  # (R, R), symmetric
-        # 2. product = n @ n.T
-        dn = (dproduct @ n) * 2.0  # (R, C)
+        # 2. product = matmul(n, n.T)
+        dn = matmul(dproduct, n) * 2.0  # (R, C)
         # 1. n = x / max(|x|, 1e-7): what dn has along n is lost, but for vectors that short
         along = (dn * n).sum(axis=1, keepdims=True) * (length > _LEAST)  # (R, 1)
         dx = (dn - n * along) / get_xp(value).maximum(length, _LEAST)  # (R, C)

@@ -10,6 +10,7 @@ from typing import Any
 
 from ls_core.backend import get_xp
 from ls_core.kernel import kernel
+from ls_core.products import matmul
 from ls_core.types import Array
 
 
@@ -24,10 +25,10 @@ def scaled_dot_product_attention_forward(
     ``keep`` (..., H, T, S): a dropout mask for p. None where there is none.
     """
     G = k.shape[-3]
-    p = ungroup(group(q * scale, G) @ k.swapaxes(-1, -2), q.shape[-3])  # (..., H, T, S), the scores so far
+    p = ungroup(matmul(group(q * scale, G), k.swapaxes(-1, -2)), q.shape[-3])  # (..., H, T, S), the scores so far
     softmax_in_place(p, bias, causal)
     kept = p if keep is None else p * keep  # (..., H, T, S)
-    y = ungroup(group(kept, G) @ v, q.shape[-3])  # (..., H, T, V)
+    y = ungroup(matmul(group(kept, G), v), q.shape[-3])  # (..., H, T, V)
     return y, p if return_scores else None, (q, k, v, p, keep, scale)
 
 
@@ -36,16 +37,16 @@ def scaled_dot_product_attention_backward(dy: Array, dscores: Array, saved: Any)
     """-> dq, dk, dv. ``dscores``: the gradient of p where forward returned it, else None."""
     q, k, v, p, keep, scale = saved
     G = k.shape[-3]
-    # 4. y = (p * keep) @ v
+    # 4. y = matmul(kept, v)
     kept = p if keep is None else p * keep  # (..., H, T, S)
-    dv = group(kept, G).swapaxes(-1, -2) @ group(dy, G)  # (..., G, S, V)
-    dkept = ungroup(group(dy, G) @ v.swapaxes(-1, -2), q.shape[-3])  # (..., H, T, S)
+    dv = matmul(group(kept, G).swapaxes(-1, -2), group(dy, G))  # (..., G, S, V)
+    dkept = ungroup(matmul(group(dy, G), v.swapaxes(-1, -2)), q.shape[-3])  # (..., H, T, S)
     # 3. p = softmax(s), 2. s += bias
     ds = group(softmax_gradient(dkept, p, keep, dscores), G)  # (..., G, HT/G, S)
-    # 1. s = (q * scale) @ k^T
-    dq = ungroup(ds @ k, q.shape[-3])  # (..., H, T, D)
+    # 1. s = matmul(q * scale, k^T)
+    dq = ungroup(matmul(ds, k), q.shape[-3])  # (..., H, T, D)
     dq *= scale
-    dk = ds.swapaxes(-1, -2) @ group(q, G)  # (..., G, S, D)
+    dk = matmul(ds.swapaxes(-1, -2), group(q, G))  # (..., G, S, D)
     dk *= scale
     return dq, dk, dv
 
@@ -54,9 +55,9 @@ def scaled_dot_product_attention_backward(dy: Array, dscores: Array, saved: Any)
 def additive_attention_forward(q: Array, k: Array, v: Array, weights: Array, bias: Array, keep: Array) -> tuple[Array, Array, Any]:
     """-> y (..., T, V), p (..., T, S), saved. Scores: s_ij = sum_d weights_d tanh(q_id + k_jd); weights (D,)."""
     t = get_xp(q).tanh(q[..., :, None, :] + k[..., None, :, :])  # (..., T, S, D)
-    p = t @ weights  # (..., T, S)
+    p = matmul(t, weights)  # (..., T, S)
     softmax_in_place(p, bias, causal=False)
-    y = (p if keep is None else p * keep) @ v  # (..., T, V)
+    y = matmul(p if keep is None else p * keep, v)  # (..., T, V)
     return y, p, (t, v, weights, p, keep)
 
 
@@ -64,11 +65,11 @@ def additive_attention_forward(q: Array, k: Array, v: Array, weights: Array, bia
 def additive_attention_backward(dy: Array, dscores: Array, saved: Any) -> tuple[Array, Array, Array, Array]:
     """-> dq, dk, dv, dweights."""
     t, v, weights, p, keep = saved
-    # 4. y = (p * keep) @ v
-    dv = (p if keep is None else p * keep).swapaxes(-1, -2) @ dy  # (..., S, V)
+    # 4. y = matmul(p * keep, v)
+    dv = matmul((p if keep is None else p * keep).swapaxes(-1, -2), dy)  # (..., S, V)
     # 3. p = softmax(s)
-    ds = softmax_gradient(dy @ v.swapaxes(-1, -2), p, keep, dscores)[..., None]  # (..., T, S, 1)
-    # 2. s = t @ weights
+    ds = softmax_gradient(matmul(dy, v.swapaxes(-1, -2)), p, keep, dscores)[..., None]  # (..., T, S, 1)
+    # 2. s = matmul(t, weights)
     dweights = (t * ds).reshape(-1, weights.shape[0]).sum(axis=0)  # (D,)
     dz = 1 - t * t  # (..., T, S, D)
     dz *= weights

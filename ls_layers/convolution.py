@@ -19,6 +19,7 @@ from ls_core.backend import get_xp
 from ls_core.errors import ShapeError
 from ls_core.kernel import kernel
 from ls_core.parameter import Parameter
+from ls_core.products import matmul
 from ls_core.registry import deserialize
 from ls_core.types import Array
 
@@ -52,12 +53,12 @@ def conv_forward(x: Array, W: Array, b: Array | None, strides: Ints, dilation: I
     outputs = count_windows(x.shape[1:-1], tuple(sizes), strides, dilation, pads)
     if _multiply_first(W, strides, G):
         # An output reads the input k d - before further on, so an input adds to the output that much further back.
-        products = xg.reshape(G, -1, C) @ Wg.transpose(2, 1, 0, 3).reshape(G, C, K * F)  # (G, B I.., K F)
+        products = matmul(xg.reshape(G, -1, C), Wg.transpose(2, 1, 0, 3).reshape(G, C, K * F))  # (G, B I.., K F)
         products = products.reshape(*xg.shape[:-1], K, F)
         z = scatter(products, outputs, tuple(sizes), strides, tuple(-d for d in dilation), tuple(-p for p in before))
     else:
         columns = gather(xg, outputs, tuple(sizes), strides, dilation, before)  # (G, B, O.., K, C)
-        z = columns.reshape(G, -1, K * C) @ Wg.transpose(2, 0, 1, 3).reshape(G, K * C, F)  # (G, B O.., F)
+        z = matmul(columns.reshape(G, -1, K * C), Wg.transpose(2, 0, 1, 3).reshape(G, K * C, F))  # (G, B O.., F)
         z = z.reshape(G, x.shape[0], *outputs, F)
     z = join_groups(z)  # (B, O.., G F)
     if b is not None:
@@ -91,20 +92,20 @@ def conv_backward(
         # 2. z = scatter(products)
         back = (tuple(sizes), strides, tuple(-d for d in dilation), tuple(-p for p in before))
         dproducts = gather(dzg, xg.shape[2:-1], *back).reshape(G, -1, K * F)  # (G, B I.., K F)
-        # 1. products = x @ W
-        dW = xg.reshape(G, -1, C).transpose(0, 2, 1) @ dproducts  # (G, C, K F)
+        # 1. products = matmul(x, W)
+        dW = matmul(xg.reshape(G, -1, C).transpose(0, 2, 1), dproducts)  # (G, C, K F)
         dW = dW.reshape(G, C, K, F).transpose(2, 1, 0, 3)  # (K, C, G, F)
         if input_gradient:
-            dx = dproducts @ Wg.transpose(2, 0, 3, 1).reshape(G, K * F, C)  # (G, B I.., C)
+            dx = matmul(dproducts, Wg.transpose(2, 0, 3, 1).reshape(G, K * F, C))  # (G, B I.., C)
             dx = join_groups(dx.reshape(xg.shape))
     else:
-        # 2. z = columns @ W
+        # 2. z = matmul(columns, W)
         dz2 = dzg.reshape(G, -1, F)  # (G, B O.., F)
         columns = gather(xg, dz.shape[1:-1], tuple(sizes), strides, dilation, before).reshape(G, -1, K * C)  # (G, B O.., K C)
-        dW = columns.transpose(0, 2, 1) @ dz2  # (G, K C, F)
+        dW = matmul(columns.transpose(0, 2, 1), dz2)  # (G, K C, F)
         dW = dW.reshape(G, K, C, F).transpose(1, 2, 0, 3)  # (K, C, G, F)
         if input_gradient:
-            dcolumns = dz2 @ Wg.transpose(2, 3, 0, 1).reshape(G, F, K * C)  # (G, B O.., K C)
+            dcolumns = matmul(dz2, Wg.transpose(2, 3, 0, 1).reshape(G, F, K * C))  # (G, B O.., K C)
             dcolumns = dcolumns.reshape(*dzg.shape[:-1], K, C)
             # 1. columns = gather(x)
             dx = join_groups(scatter(dcolumns, xg.shape[2:-1], tuple(sizes), strides, dilation, before))

@@ -12,6 +12,7 @@ import numpy as np
 from ls_core.errors import ShapeError
 from ls_core.kernel import kernel
 from ls_core.layer import Layer
+from ls_core.products import matmul
 from ls_core.registry import deserialize
 from ls_core.types import Array
 
@@ -20,7 +21,7 @@ from .activated import activated_backward, activated_forward
 
 @kernel
 def dense_forward(x: Array, W: Array, b: Array | None) -> tuple[Array, Array]:
-    z = x.reshape(-1, W.shape[0]) @ W  # (B, O): one product, whatever axes come before the last
+    z = matmul(x.reshape(-1, W.shape[0]), W)  # (B, O): one product, whatever axes come before the last
     if b is not None:
         z += b
     return z.reshape(*x.shape[:-1], W.shape[1]), x
@@ -31,9 +32,9 @@ def dense_backward(dz: Array, x: Array, W: Array, has_bias: bool, input_gradient
     dz2 = dz.reshape(-1, W.shape[1])  # (B, O)
     # 2. z += b
     db = dz2.sum(axis=0) if has_bias else None  # (O,)
-    # 1. z = x @ W
-    dW = x.reshape(-1, W.shape[0]).T @ dz2  # (I, O)
-    dx = (dz2 @ W.T).reshape(x.shape) if input_gradient else None  # (B, I)
+    # 1. z = matmul(x, W)
+    dW = matmul(x.reshape(-1, W.shape[0]).T, dz2)  # (I, O)
+    dx = matmul(dz2, W.T).reshape(x.shape) if input_gradient else None  # (B, I)
     return dx, dW, db
 
 

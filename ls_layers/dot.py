@@ -11,6 +11,7 @@ from typing import Any
 from ls_core.backend import get_xp
 from ls_core.errors import ShapeError
 from ls_core.kernel import kernel
+from ls_core.products import matmul
 from ls_core.types import Array
 
 from .merge import Merge, list_inputs, list_shapes
@@ -20,14 +21,13 @@ _LEAST = 1e-7  # Keras' epsilon: shorter vectors are not brought to length 1
 
 @kernel
 def dot_forward(a: Array, b: Array) -> Array:
-    return get_xp(a).matmul(a, b)  # (B, M, K) (B, K, N) -> (B, M, N)
+    return matmul(a, b)  # (B, M, K) (B, K, N) -> (B, M, N)
 
 
 @kernel
 def dot_backward(dy: Array, a: Array, b: Array) -> tuple[Array, Array]:
-    xp = get_xp(dy)
-    # y = a @ b
-    return xp.matmul(dy, b.swapaxes(1, 2)), xp.matmul(a.swapaxes(1, 2), dy)  # (B, M, K), (B, K, N)
+    # y = matmul(a, b)
+    return matmul(dy, b.swapaxes(1, 2)), matmul(a.swapaxes(1, 2), dy)  # (B, M, K), (B, K, N)
 
 
 @kernel
@@ -125,7 +125,7 @@ class Dot(Merge):
     def backward(self, dy: Array, saved: Any) -> Any:
         a, b, moved, lengths, axis1, axis2 = saved
         xp = get_xp(dy)
-        # 3. y = a @ b
+        # 3. y = matmul(a, b)
         da, db = dot_backward(dy.reshape(a.shape[0], a.shape[1], b.shape[2]), a, b)
         # 2. a = x1 with K last, b = x2 with K after the batch axis
         dx1 = xp.moveaxis(da.reshape(moved[0]), -1, axis1)

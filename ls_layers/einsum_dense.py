@@ -14,6 +14,7 @@ from ls_core.errors import ShapeError
 from ls_core.initializers import VarianceScaling
 from ls_core.kernel import kernel
 from ls_core.layer import Layer
+from ls_core.products import matmul
 from ls_core.registry import deserialize
 from ls_core.types import Array
 
@@ -41,7 +42,7 @@ def contract(a: Array, A: str, b: Array, B: str, C: str) -> Array:
         x = x.transpose([letters.index(c) for c in each + first + second])
         return x.reshape([*(size[c] for c in each), *(math.prod(size[c] for c in part) for part in (first, second))])
 
-    y = matrix(a, A, rows, inner) @ matrix(b, B, inner, columns)  # (each..., rows, columns)
+    y = matmul(matrix(a, A, rows, inner), matrix(b, B, inner, columns))  # (each..., rows, columns)
     found = each + rows + columns
     return y.reshape([size[c] for c in found]).transpose([found.index(c) for c in C])
 

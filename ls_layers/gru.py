@@ -10,6 +10,7 @@ from typing import Any
 
 from ls_core.backend import get_xp
 from ls_core.kernel import kernel
+from ls_core.products import matmul
 from ls_core.types import Array
 
 from .fused_rnn import FusedRNN
@@ -28,18 +29,18 @@ def gru_forward(x: Array, h0: Array, W: Array, U: Array, b: Array | None, mask: 
     half = xp.full((3 * n,), 0.5, dtype=W.dtype)
     half[2 * n :] = 1.0
     xt = xp.ascontiguousarray(x.transpose(1, 0, 2))  # (T, B, I)
-    gates = (xt.reshape(T * B, I) @ (W * half)).reshape(T, B, 3 * n)  # (T, B, 3U): one product for all steps
+    gates = matmul(xt.reshape(T * B, I), W * half).reshape(T, B, 3 * n)  # (T, B, 3U): one product for all steps
     if b is not None:
         gates += b[0] * half
         gates[..., : 2 * n] += b[1, : 2 * n] * 0.5
     U = U * half
     hs = xp.empty((T + 1, B, n), dtype=gates.dtype)  # hs[t] stands before step t
-    qs = xp.empty_like(hs[1:])  # h before @ U_h + b'_h, which the reset gate multiplies
+    qs = xp.empty_like(hs[1:])  # matmul(h before, U_h) + b'_h, which the reset gate multiplies
     recurrent = xp.empty_like(gates[0])
     hs[0] = h0
     for t in range(T):
         zr, g = gates[t, :, : 2 * n], gates[t, :, 2 * n :]  # (B, 2U), (B, U)
-        xp.matmul(hs[t], U, out=recurrent)
+        matmul(hs[t], U, out=recurrent)
         zr += recurrent[:, : 2 * n]
         xp.tanh(zr, out=zr)
         zr *= 0.5
@@ -76,9 +77,9 @@ def gru_backward(
     (T, B, I), n = xt.shape, U.shape[0]
     z, r, g = (gates[..., k * n : (k + 1) * n] for k in range(3))  # (T, B, U)
     # What the chain rule multiplies dh by, for all steps at once; s' = s (1 - s), tanh' = 1 - tanh^2.
-    #   g = tanh(x part + r * q),  q = h before @ U_h + b'_h,  h = z * h before + (1 - z) * g
+    #   g = tanh(x part + r * q),  q = matmul(h before, U_h) + b'_h,  h = z * h before + (1 - z) * g
     dg = (1 - z) * (1 - g * g)  # (T, B, U), made into the gradient of the candidate before its tanh
-    du = xp.empty_like(gates)  # (T, B, 3U), made into the gradient of h before @ U + b'
+    du = xp.empty_like(gates)  # (T, B, 3U), made into the gradient of matmul(h before, U) + b'
     du[..., :n] = (hs[:-1] - g) * z * (1 - z)
     du[..., n : 2 * n] = dg * qs * r * (1 - r)
     du[..., 2 * n :] = dg * r
@@ -100,18 +101,18 @@ def gru_backward(
         # 2. g = tanh(x part + r * q)
         dut = du[t].reshape(B, 3, n)
         dut *= dh[:, None]
-        # 1. z, r, q = h before @ U + b'
+        # 1. z, r, q = matmul(h before, U) + b'
         dh *= z[t]
-        xp.matmul(du[t], U, out=recurrent)
+        matmul(du[t], U, out=recurrent)
         dh += recurrent
         if truncate and t and t % truncate == 0:
             dh[...] = 0.0
     dx_gates = xp.concatenate((du[..., : 2 * n], dg), axis=2).reshape(T * B, 3 * n)  # all steps' rows: one product each from here
     du = du.reshape(T * B, 3 * n)
-    dU = hs[:-1].reshape(T * B, n).T @ du  # (U, 3U)
-    dW = xt.reshape(T * B, I).T @ dx_gates  # (I, 3U)
+    dU = matmul(hs[:-1].reshape(T * B, n).T, du)  # (U, 3U)
+    dW = matmul(xt.reshape(T * B, I).T, dx_gates)  # (I, 3U)
     db = xp.stack((dx_gates.sum(axis=0), du.sum(axis=0))) if has_bias else None  # (2, 3U)
-    dx = (dx_gates @ W.T).reshape(T, B, I).transpose(1, 0, 2) if input_gradient else None  # (B, T, I)
+    dx = matmul(dx_gates, W.T).reshape(T, B, I).transpose(1, 0, 2) if input_gradient else None  # (B, T, I)
     return dx, dh, dW, dU, db
 
 

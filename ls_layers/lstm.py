@@ -10,6 +10,7 @@ from typing import Any
 
 from ls_core.backend import get_xp
 from ls_core.kernel import kernel
+from ls_core.products import matmul
 from ls_core.types import Array
 
 from .fused_rnn import FusedRNN
@@ -29,7 +30,7 @@ def lstm_forward(
     half = xp.full((4 * n,), 0.5, dtype=W.dtype)
     half[2 * n : 3 * n] = 1.0
     xt = xp.ascontiguousarray(x.transpose(1, 0, 2))  # (T, B, I)
-    gates = (xt.reshape(T * B, I) @ (W * half)).reshape(T, B, 4 * n)  # (T, B, 4U): one product for all steps
+    gates = matmul(xt.reshape(T * B, I), W * half).reshape(T, B, 4 * n)  # (T, B, 4U): one product for all steps
     if b is not None:
         gates += b * half
     U = U * half
@@ -40,7 +41,7 @@ def lstm_forward(
     hs[0], cs[0] = h0, c0
     for t in range(T):
         gate = gates[t]  # (B, 4U); i, f, g, o as in the formulas
-        xp.matmul(hs[t], U, out=recurrent)
+        matmul(hs[t], U, out=recurrent)
         gate += recurrent
         xp.tanh(gate, out=gate)
         for sigmoids in (gate[:, : 2 * n], gate[:, 3 * n :]):
@@ -102,19 +103,19 @@ def lstm_backward(
         # 2. c = f * c before + i * g
         dz[t].reshape(B, 4, n)[:, :3] *= dc[:, None]
         dc *= f[t]
-        # 1. gate = x @ W + b + h before @ U
+        # 1. gate = matmul(x, W) + b + matmul(h before, U)
         passed = dh * skipped[t] if skipped is not None else None
-        xp.matmul(dz[t], U, out=dh)
+        matmul(dz[t], U, out=dh)
         if passed is not None:
             dh += passed
         if truncate and t and t % truncate == 0:
             dh[...] = 0.0
             dc[...] = 0.0
     dz = dz.reshape(T * B, 4 * n)  # all steps' rows: one product each from here
-    dU = hs[:-1].reshape(T * B, n).T @ dz  # (U, 4U)
-    dW = xt.reshape(T * B, I).T @ dz  # (I, 4U)
+    dU = matmul(hs[:-1].reshape(T * B, n).T, dz)  # (U, 4U)
+    dW = matmul(xt.reshape(T * B, I).T, dz)  # (I, 4U)
     db = dz.sum(axis=0) if has_bias else None  # (4U,)
-    dx = (dz @ W.T).reshape(T, B, I).transpose(1, 0, 2) if input_gradient else None  # (B, T, I)
+    dx = matmul(dz, W.T).reshape(T, B, I).transpose(1, 0, 2) if input_gradient else None  # (B, T, I)
     return dx, dh, dc, dW, dU, db
 
 

@@ -14,6 +14,7 @@ from ls_core.backend import get_xp
 from ls_core.errors import ShapeError
 from ls_core.kernel import kernel
 from ls_core.layer import Layer
+from ls_core.products import matmul
 from ls_core.protocol import leaves
 from ls_core.registry import deserialize
 from ls_core.types import Array
@@ -23,25 +24,25 @@ from ls_core.types import Array
 def gate_products_forward(x: Array, W: Array, masks: tuple[Array, ...]) -> Array:
     """x W for all gates: ``masks`` holds no dropout mask, one for all gates, or one for each gate."""
     if not masks:
-        return x @ W  # (B, GU)
+        return matmul(x, W)  # (B, GU)
     width = W.shape[1] // len(masks)
-    parts = [(x * mask) @ W[:, k * width : (k + 1) * width] for k, mask in enumerate(masks)]
+    parts = [matmul(x * mask, W[:, k * width : (k + 1) * width]) for k, mask in enumerate(masks)]
     return parts[0] if len(parts) == 1 else get_xp(x).concatenate(parts, axis=1)  # (B, GU)
 
 
 @kernel
 def gate_products_backward(dz: Array, x: Array, W: Array, masks: tuple[Array, ...]) -> tuple[Array, Array]:
     if not masks:
-        # z = x @ W
-        return dz @ W.T, x.T @ dz  # (B, I), (I, GU)
+        # z = matmul(x, W)
+        return matmul(dz, W.T), matmul(x.T, dz)  # (B, I), (I, GU)
     xp = get_xp(dz)
     width = W.shape[1] // len(masks)
     dx, dW = xp.zeros_like(x), xp.empty_like(W)  # (B, I), (I, GU)
     for k, mask in enumerate(masks):
         gate = slice(k * width, (k + 1) * width)
-        # z[:, gate] = (x * mask) @ W[:, gate]
-        dx += (dz[:, gate] @ W[:, gate].T) * mask
-        dW[:, gate] = (x * mask).T @ dz[:, gate]
+        # z[:, gate] = matmul(x * mask, W[:, gate])
+        dx += matmul(dz[:, gate], W[:, gate].T) * mask
+        dW[:, gate] = matmul((x * mask).T, dz[:, gate])
     return dx, dW
 
 

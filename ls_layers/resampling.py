@@ -12,6 +12,7 @@ import numpy as np
 
 from ls_core.backend import get_xp
 from ls_core.kernel import kernel
+from ls_core.products import matmul
 from ls_core.types import Array
 
 INTERPOLATIONS = ("bilinear", "nearest", "bicubic")
@@ -21,9 +22,9 @@ INTERPOLATIONS = ("bilinear", "nearest", "bicubic")
 def resize_forward(x: Array, rows: Array, columns: Array) -> Array:
     B, H, W, C = x.shape
     P, Q = len(rows), len(columns)
-    tall = (rows @ x.reshape(B, H, W * C)).reshape(B, P, W, C)
+    tall = matmul(rows, x.reshape(B, H, W * C)).reshape(B, P, W, C)
     flat = tall.swapaxes(2, 3).reshape(B * P * C, W)  # channels first, so that the columns are one product too
-    y = flat @ columns.T  # (B P C, Q)
+    y = matmul(flat, columns.T)  # (B P C, Q)
     return get_xp(x).ascontiguousarray(y.reshape(B, P, C, Q).swapaxes(2, 3))  # (B, P, Q, C)
 
 
@@ -31,11 +32,11 @@ def resize_forward(x: Array, rows: Array, columns: Array) -> Array:
 def resize_backward(dy: Array, rows: Array, columns: Array) -> Array:
     B, P, Q, C = dy.shape
     H, W = rows.shape[1], columns.shape[1]
-    # 2. y = flat @ columns.T
-    dflat = dy.swapaxes(2, 3).reshape(B * P * C, Q) @ columns  # (B P C, W)
+    # 2. y = matmul(flat, columns.T)
+    dflat = matmul(dy.swapaxes(2, 3).reshape(B * P * C, Q), columns)  # (B P C, W)
     dtall = dflat.reshape(B, P, C, W).swapaxes(2, 3)  # (B, P, W, C)
-    # 1. tall = rows @ x
-    dx = rows.T @ dtall.reshape(B, P, W * C)  # (B, H, W C)
+    # 1. tall = matmul(rows, x)
+    dx = matmul(rows.T, dtall.reshape(B, P, W * C))  # (B, H, W C)
     return dx.reshape(B, H, W, C)
 
 

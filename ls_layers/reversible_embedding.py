@@ -10,6 +10,7 @@ from typing import Any
 from ls_core.backend import get_xp, is_float
 from ls_core.errors import ShapeError
 from ls_core.kernel import kernel
+from ls_core.products import matmul
 from ls_core.types import Array
 
 from .embedding import Embedding
@@ -18,7 +19,7 @@ from .embedding import Embedding
 @kernel
 def project_forward(x: Array, W: Array, soft_cap: float | None) -> tuple[Array, Array | None]:
     """x (B, D), W (V, D) -> logits (B, V), and tanh(z / soft_cap) where there is a cap."""
-    z = x.reshape(-1, W.shape[1]) @ W.T  # (B, V)
+    z = matmul(x.reshape(-1, W.shape[1]), W.T)  # (B, V)
     t = None
     if soft_cap is not None:
         z *= 1.0 / soft_cap
@@ -34,9 +35,9 @@ def project_backward(dz: Array, x: Array, W: Array, t: Array | None) -> tuple[Ar
     if t is not None:
         # 2. z = soft_cap tanh(z / soft_cap)
         dz2 = dz2 * (1 - t * t)
-    # 1. z = x @ W^T
-    dW = dz2.T @ x.reshape(-1, W.shape[1])  # (V, D)
-    return (dz2 @ W).reshape(x.shape), dW
+    # 1. z = matmul(x, W.T)
+    dW = matmul(dz2.T, x.reshape(-1, W.shape[1]))  # (V, D)
+    return matmul(dz2, W).reshape(x.shape), dW
 
 
 class ReversibleEmbedding(Embedding):

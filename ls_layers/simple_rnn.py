@@ -9,6 +9,7 @@ from typing import Any
 
 from ls_core.backend import get_xp
 from ls_core.kernel import kernel
+from ls_core.products import matmul
 from ls_core.types import Array
 
 from .fused_rnn import FusedRNN
@@ -21,14 +22,14 @@ def simple_rnn_forward(x: Array, h0: Array, W: Array, U: Array, b: Array | None,
     xp = get_xp(x)
     B, T, I = x.shape
     xt = xp.ascontiguousarray(x.transpose(1, 0, 2))  # (T, B, I)
-    a = (xt.reshape(T * B, I) @ W).reshape(T, B, W.shape[1])  # (T, B, U): one product for all steps
+    a = matmul(xt.reshape(T * B, I), W).reshape(T, B, W.shape[1])  # (T, B, U): one product for all steps
     if b is not None:
         a += b
     hs = xp.empty((T + 1, B, U.shape[0]), dtype=a.dtype)  # hs[t] stands before step t
     hs[0] = h0
     for t in range(T):
         at = a[t]
-        at += hs[t] @ U
+        at += matmul(hs[t], U)
         xp.tanh(at, out=hs[t + 1])
         if mask is not None:
             hs[t + 1] = xp.where(mask[:, t, None], hs[t + 1], hs[t])
@@ -63,18 +64,18 @@ def simple_rnn_backward(
         if mask is not None:
             dat *= mask[:, t, None]
             kept = dh * ~mask[:, t, None]
-        # 2. a += h before @ U
-        dh = dat @ U.T
+        # 2. a += matmul(h before, U)
+        dh = matmul(dat, U.T)
         if kept is not None:
             dh += kept
         if truncate and t and t % truncate == 0:
             dh = xp.zeros_like(dh)
     da2 = da.reshape(T * B, U.shape[0])  # all steps' rows: one product each from here
-    dU = hs[:-1].reshape(T * B, U.shape[0]).T @ da2  # (U, U)
-    # 1. a = x @ W + b
+    dU = matmul(hs[:-1].reshape(T * B, U.shape[0]).T, da2)  # (U, U)
+    # 1. a = matmul(x, W) + b
     db = da2.sum(axis=0) if has_bias else None  # (U,)
-    dW = xt.reshape(T * B, I).T @ da2  # (I, U)
-    dx = (da2 @ W.T).reshape(T, B, I).transpose(1, 0, 2) if input_gradient else None  # (B, T, I)
+    dW = matmul(xt.reshape(T * B, I).T, da2)  # (I, U)
+    dx = matmul(da2, W.T).reshape(T, B, I).transpose(1, 0, 2) if input_gradient else None  # (B, T, I)
     return dx, dh, dW, dU, db
 
 

@@ -12,6 +12,7 @@ from ls_core.initializers import TruncatedNormal
 from ls_core.kernel import kernel
 from ls_core.layer import Layer
 from ls_core.parameter import Parameter
+from ls_core.products import matmul
 from ls_core.types import Array
 
 from .wrapper import Wrapper, run_inside
@@ -24,9 +25,9 @@ def spectral_normalize(W: Array, u: Array, iterations: int) -> tuple[Array, Arra
     matrix = W.reshape(-1, W.shape[-1])  # (I, O)
     before = u
     for _ in range(iterations):
-        v = _unit(u @ matrix.T)  # (1, I)
-        u = _unit(v @ matrix)  # (1, O)
-    sigma = (v @ matrix @ u.T).reshape(())
+        v = _unit(matmul(u, matrix.T))  # (1, I)
+        u = _unit(matmul(v, matrix))  # (1, O)
+    sigma = matmul(matmul(v, matrix), u.T).reshape(())
     empty = (matrix == 0).all()
     return W / xp.where(empty, xp.ones_like(sigma), sigma), xp.where(empty, before, u)
 

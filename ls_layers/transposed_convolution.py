@@ -13,6 +13,7 @@ import math
 from typing import Any
 
 from ls_core.kernel import kernel
+from ls_core.products import matmul
 from ls_core.types import Array
 
 from .convolution import ConvolutionBase
@@ -24,7 +25,7 @@ def conv_transpose_forward(x: Array, W: Array, b: Array | None, strides: Ints, d
     """x (B, I.., C), W (k.., F, C), b (F,) or None -> z (B, O.., F)."""
     *sizes, F, C = W.shape
     K = math.prod(sizes)
-    products = x.reshape(-1, C) @ W.reshape(K * F, C).T  # (B I.., K F)
+    products = matmul(x.reshape(-1, C), W.reshape(K * F, C).T)  # (B I.., K F)
     products = products.reshape(*x.shape[:-1], K, F)  # (B, I.., K, F)
     z = scatter(products, outputs, tuple(sizes), strides, dilation, before)  # (B, O.., F)
     if b is not None:
@@ -43,9 +44,9 @@ def conv_transpose_backward(
     db = dz.sum(axis=tuple(range(dz.ndim - 1))) if has_bias else None  # (F,)
     # 2. z = scatter(products)
     dproducts = gather(dz, x.shape[1:-1], tuple(sizes), strides, dilation, before).reshape(-1, K * F)  # (B I.., K F)
-    # 1. products = x @ W.T
-    dW = (dproducts.T @ x.reshape(-1, C)).reshape(W.shape)  # (k.., F, C)
-    dx = (dproducts @ W.reshape(K * F, C)).reshape(x.shape) if input_gradient else None  # (B, I.., C)
+    # 1. products = matmul(x, W.T)
+    dW = matmul(dproducts.T, x.reshape(-1, C)).reshape(W.shape)  # (k.., F, C)
+    dx = matmul(dproducts, W.reshape(K * F, C)).reshape(x.shape) if input_gradient else None  # (B, I.., C)
     return dx, dW, db
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from ls_core.backend import get_xp
 from ls_core.kernel import kernel
 from ls_core.parameter import Parameter
+from ls_core.products import matmul
 from ls_core.types import Array
 
 from .adam import adam_update
@@ -26,8 +27,8 @@ def orthogonalize(x: Array, a: float, b: float, c: float, steps: int) -> Array:
     y = x.T if upright else x  # (S, max(R, C)): the smaller products
     y = y / (xp.sqrt((y * y).sum()) + 1e-7)  # singular values of 1 at most
     for _ in range(steps):
-        gram = y @ y.T  # (S, S)
-        y = y * a + (gram * b + (gram @ gram) * c) @ y
+        gram = matmul(y, y.T)  # (S, S)
+        y = y * a + matmul(gram * b + matmul(gram, gram) * c, y)
     return y.T if upright else y
 
 

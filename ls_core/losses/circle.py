@@ -10,6 +10,7 @@ from typing import Any
 
 from ..backend import get_xp
 from ..kernel import kernel
+from ..products import matmul
 from ..types import Array
 from .loss import Loss, function_form, sigmoid
 
@@ -21,7 +22,7 @@ def circle_forward(ids: Array, y: Array, gamma: float, margin: float, remove_dia
     unlike = ~like
     if remove_diagonal:
         like = like & ~xp.eye(ids.shape[0], dtype=bool)
-    apart = 1.0 - y @ y.T  # (B, B)
+    apart = 1.0 - matmul(y, y.T)  # (B, B)
     s = xp.maximum(apart, 0.0)
     a = xp.maximum(1.0 + margin - s, 0.0)
     b = xp.maximum(margin + s, 0.0)
@@ -47,8 +48,8 @@ def circle_backward(weights: Array, saved: Any, gamma: float, margin: float) -> 
     ds = ds + dz_unlike * -gamma * ((a > 0) * (1.0 - margin - s) + a)
     # 2. s = max(apart, 0)
     dapart = ds * (apart > 0)
-    # 1. apart = 1 - y @ y.T
-    return -(dapart + dapart.T) @ y  # (B, D)
+    # 1. apart = 1 - matmul(y, y.T)
+    return matmul(-(dapart + dapart.T), y)  # (B, D)
 
 
 def _log_sum_exp(z: Array, where: Array) -> tuple[Array, Array]:

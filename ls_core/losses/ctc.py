@@ -17,6 +17,7 @@ import numpy as np
 
 from ..backend import get_xp
 from ..kernel import kernel
+from ..products import matmul
 from ..types import Array
 from .loss import Loss, function_form
 from .sparse_categorical_crossentropy import check_ids, whole_numbers
@@ -66,7 +67,7 @@ def ctc_backward(weights: Array, states: Array, skip: Array, last: Array, each: 
         share[t] = xp.exp(alpha[t] + beta - total[:, None])
     # 2. losses = -log sum over paths of prod_t p_t(s):  d losses / d logp_t(c) = -(the shares of the states of class c)
     of_class = (states[:, :, None] == xp.arange(logp.shape[2])).astype(alpha.dtype)  # (B, S, C)
-    occupied = share.transpose(1, 0, 2) @ of_class  # (B, T, C), sums to 1 over C
+    occupied = matmul(share.transpose(1, 0, 2), of_class)  # (B, T, C), sums to 1 over C
     # 1. logp = log softmax(z):  dz = softmax(z) - occupied
     return (xp.exp(logp) - occupied) * weights[:, None, None]
 

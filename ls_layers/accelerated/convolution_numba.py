@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ls_core.products import multiply
+from ls_core.products import matmul
 from ls_core.threads import run_blocks, split
 from ls_core.types import Array
 
@@ -74,7 +74,7 @@ def winograd_kernel_gradient(dz: Array, x: Array, pads: Pads) -> Array:
     parts = {begin: np.empty((36, C, columns), dtype=x.dtype) for begin, _ in blocks}
     run_blocks(lambda begin, end: kernel_gradient(x, dz, parts[begin], shift, T, begin, end), blocks)
     total = sum((parts[begin] for begin, _ in blocks[1:]), start=parts[0])
-    dW = multiply(winograd.KERNEL.T, total.reshape(36, C * columns))
+    dW = matmul(winograd.KERNEL.T, total.reshape(36, C * columns))
     return np.ascontiguousarray(dW.reshape(3, 3, C, columns)[..., :F])
 
 

@@ -13,13 +13,13 @@ from ls_core.types import Array
 from ..reversible_embedding import project_backward, project_forward
 from .blocks import plain
 from .dense_numba import SHARE, fits
-from .dense_numpy import project_backward_threads, project_forward_threads
+from .dense_numpy import project_backward_threads
 
 
 @project_forward.override("numba")
 def project_forward_compiled(x: Array, W: Array, soft_cap: float | None) -> tuple[Array, Array | None]:
     if not fits(x, W.T):
-        return project_forward_threads(x, W, soft_cap)
+        return project_forward.reference(x, W, soft_cap)
     from .products import product
 
     x2, table, (V, D) = plain(x.reshape(-1, W.shape[1])), plain(W), W.shape  # (B, D), (V, D)

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from ls_core.products import multiply
+from ls_core.products import matmul
 from ls_core.threads import run_blocks, split
 from ls_core.types import Array
 
@@ -80,7 +80,7 @@ def forward(x: Array, W: Array, b: Array | None, pads: Pads) -> Array:
     B, *lengths, C = x.shape
     F = W.shape[-1]
     P, Q = (length + before + after - 2 for length, (before, after) in zip(lengths, pads, strict=True))
-    U = multiply(KERNEL, W.reshape(9, C * F)).reshape(36, C, F)
+    U = matmul(KERNEL, W.reshape(9, C * F)).reshape(36, C, F)
     y = np.empty((B, P, Q, F), dtype=x.dtype)
     blocks, size = _plan(B, P, Q)
 
@@ -124,7 +124,7 @@ def backward(dz: Array, x: Array, W: Array, pads: Pads) -> tuple[Array, Array]:
     """
     B, H, Q, C = x.shape
     F = dz.shape[-1]
-    U = multiply(KERNEL, turned(W).reshape(9, F * C)).reshape(36, F, C)
+    U = matmul(KERNEL, turned(W).reshape(9, F * C)).reshape(36, F, C)
     dx = np.empty(x.shape, dtype=dz.dtype)
     blocks, size = _plan(B, H, Q)
     parts: dict[int, Array] = {}
@@ -149,7 +149,7 @@ def backward(dz: Array, x: Array, W: Array, pads: Pads) -> tuple[Array, Array]:
 def _kernel(parts: dict[int, Array]) -> Array:
     """The gradient of the kernel (3, 3, ., .) from the threads' parts of the transformed one's."""
     total = sum((parts[begin] for begin in sorted(parts)[1:]), start=parts[0])
-    return multiply(KERNEL.T, total.reshape(36, -1)).reshape(3, 3, *total.shape[1:])
+    return matmul(KERNEL.T, total.reshape(36, -1)).reshape(3, 3, *total.shape[1:])
 
 
 def _plan(B: int, P: int, Q: int) -> tuple[list[Block], tuple[int, int, int]]:

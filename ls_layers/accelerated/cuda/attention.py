@@ -10,6 +10,7 @@ from typing import Any
 
 from ls_core.backend import get_xp
 from ls_core.cuda import Source, contiguous, override, team_grid
+from ls_core.products import matmul
 from ls_core.types import Array
 
 from ...attention_core import group, scaled_dot_product_attention_backward, scaled_dot_product_attention_forward, ungroup
@@ -37,7 +38,7 @@ def attention_forward_cuda(
 ) -> tuple[Array, Array, Any]:
     xp = get_xp(q)
     G, H = k.shape[-3], q.shape[-3]
-    (p,) = contiguous(xp, ungroup(group(q, G) @ k.swapaxes(-1, -2), H))  # (..., H, T, S), the scores so far
+    (p,) = contiguous(xp, ungroup(matmul(group(q, G), k.swapaxes(-1, -2)), H))  # (..., H, T, S), the scores so far
     T, S = p.shape[-2:]
     bias, strides = _bias_strides(xp, bias, p.shape)
     (keep,) = contiguous(xp, keep)
@@ -50,7 +51,7 @@ def attention_forward_cuda(
         *team_grid(rows, S),
         *(p, bias, *strides, keep, made, rows, H, T, S, float(scale), int(causal)),
     )
-    y = ungroup(group(kept, G) @ v, H)  # (..., H, T, V)
+    y = ungroup(matmul(group(kept, G), v), H)  # (..., H, T, V)
     return y, p if return_scores else None, (q, k, v, p, keep, scale)
 
 
@@ -60,11 +61,11 @@ def attention_backward_cuda(dy: Array, dscores: Array, saved: Any) -> tuple[Arra
     q, k, v, p, keep, scale = saved
     G, H, S = k.shape[-3], q.shape[-3], p.shape[-1]
     kept = p if keep is None else p * keep  # (..., H, T, S)
-    dv = group(kept, G).swapaxes(-1, -2) @ group(dy, G)  # (..., G, S, V)
-    ds, dscores = contiguous(xp, ungroup(group(dy, G) @ v.swapaxes(-1, -2), H), dscores)  # (..., H, T, S)
+    dv = matmul(group(kept, G).swapaxes(-1, -2), group(dy, G))  # (..., G, S, V)
+    ds, dscores = contiguous(xp, ungroup(matmul(group(dy, G), v.swapaxes(-1, -2)), H), dscores)  # (..., H, T, S)
     rows = ds.size // max(S, 1)
     SOURCE.run("attention_softmax_backward", ds.dtype, *team_grid(rows, S), ds, p, keep, dscores, rows, S, float(scale))
     ds = group(ds, G)  # (..., G, HT/G, S)
-    dq = ungroup(ds @ k, H)  # (..., H, T, D)
-    dk = ds.swapaxes(-1, -2) @ group(q, G)  # (..., G, S, D)
+    dq = ungroup(matmul(ds, k), H)  # (..., H, T, D)
+    dk = matmul(ds.swapaxes(-1, -2), group(q, G))  # (..., G, S, D)
     return dq, dk, dv

@@ -9,6 +9,7 @@ from typing import Any
 
 from ls_core.backend import get_xp
 from ls_core.cuda import Source, contiguous, each_grid, override
+from ls_core.products import matmul
 from ls_core.types import Array
 
 from ...gru import gru_backward, gru_forward
@@ -23,7 +24,7 @@ def _begin(x: Array, W: Array, U: Array, b: Array | None, mask: Array | None) ->
     xp = get_xp(x)
     B, T, I = x.shape
     xt = xp.ascontiguousarray(x.transpose(1, 0, 2))
-    gates = (xt.reshape(T * B, I) @ W).reshape(T, B, U.shape[1])
+    gates = matmul(xt.reshape(T * B, I), W).reshape(T, B, U.shape[1])
     return (xt, gates, xp.empty(gates.shape[1:], dtype=gates.dtype), *contiguous(xp, b, mask))
 
 
@@ -38,7 +39,7 @@ def lstm_forward_cuda(
     cs, tanh_c = xp.empty_like(hs), xp.empty_like(hs[1:])
     hs[0], cs[0] = h0, c0
     for t in range(T):
-        xp.matmul(hs[t], U, out=product)
+        matmul(hs[t], U, out=product)
         SOURCE.run("lstm_step_forward", hs.dtype, *each_grid(B * n), gates, product, b, mask, hs, cs, tanh_c, t, B, n, T)
     return hs[1:], hs[T], cs[T], (xt, gates, hs, cs, tanh_c)
 
@@ -64,7 +65,7 @@ def lstm_backward_cuda(
     held, dz = xp.zeros((B, n), dtype=dc.dtype), xp.empty(gates.shape, dtype=dc.dtype)
     for t in reversed(range(T)):
         SOURCE.run("lstm_step_backward", dz.dtype, *each_grid(B * n), gates, cs, tanh_c, mask, dhs, product, held, dc, dz, t, B, n, T)
-        xp.matmul(dz[t], U.T, out=product)
+        matmul(dz[t], U.T, out=product)
         if truncate and t and t % truncate == 0:
             for each in (product, held, dc):
                 each.fill(0)
@@ -81,7 +82,7 @@ def gru_forward_cuda(x: Array, h0: Array, W: Array, U: Array, b: Array | None, m
     qs = xp.empty_like(hs[1:])
     hs[0] = h0
     for t in range(T):
-        xp.matmul(hs[t], U, out=product)
+        matmul(hs[t], U, out=product)
         SOURCE.run("gru_step_forward", hs.dtype, *each_grid(B * n), gates, product, b, mask, hs, qs, t, B, n, T)
     return hs[1:], hs[T], (xt, gates, hs, qs)
 
@@ -107,7 +108,7 @@ def gru_backward_cuda(
     dah = xp.empty_like(dax)
     for t in reversed(range(T)):
         SOURCE.run("gru_step_backward", dax.dtype, *each_grid(B * n), gates, hs, qs, mask, dhs, product, held, dax, dah, t, B, n, T)
-        xp.matmul(dah[t], U.T, out=product)
+        matmul(dah[t], U.T, out=product)
         if truncate and t and t % truncate == 0:
             for each in (product, held):
                 each.fill(0)
@@ -123,7 +124,7 @@ def simple_rnn_forward_cuda(x: Array, h0: Array, W: Array, U: Array, b: Array | 
     hs = xp.empty((T + 1, B, n), dtype=a.dtype)
     hs[0] = h0
     for t in range(T):
-        xp.matmul(hs[t], U, out=product)
+        matmul(hs[t], U, out=product)
         SOURCE.run("simple_rnn_step_forward", hs.dtype, *each_grid(B * n), a, product, b, mask, hs, t, B, n, T)
     return hs[1:], hs[T], (xt, hs)
 
@@ -148,7 +149,7 @@ def simple_rnn_backward_cuda(
     da = xp.empty((T, B, n), dtype=dhT.dtype)
     for t in reversed(range(T)):
         SOURCE.run("simple_rnn_step_backward", da.dtype, *each_grid(B * n), hs, mask, dhs, product, held, da, t, B, n, T)
-        xp.matmul(da[t], U.T, out=product)
+        matmul(da[t], U.T, out=product)
         if truncate and t and t % truncate == 0:
             for each in (product, held):
                 each.fill(0)
@@ -161,7 +162,7 @@ def _products(xt: Array, hs: Array, dax: Array, dah: Array, W: Array, input_grad
     T, B, I = xt.shape
     rows, columns = T * B, W.shape[1]
     dax, dah = dax.reshape(rows, columns), dah.reshape(rows, columns)
-    dx = (dax @ W.T).reshape(T, B, I).transpose(1, 0, 2) if input_gradient else None  # (B, T, I)
-    dW = xt.reshape(rows, I).T @ dax  # (I, GU)
-    dU = hs[:-1].reshape(rows, hs.shape[2]).T @ dah  # (U, GU)
+    dx = matmul(dax, W.T).reshape(T, B, I).transpose(1, 0, 2) if input_gradient else None  # (B, T, I)
+    dW = matmul(xt.reshape(rows, I).T, dax)  # (I, GU)
+    dU = matmul(hs[:-1].reshape(rows, hs.shape[2]).T, dah)  # (U, GU)
     return dx, dW, dU, (dax.sum(axis=0), dah.sum(axis=0))  # (GU,) each
