@@ -28,6 +28,7 @@ from ..backend import Backend, _numpy_uniform, register_backend
 from ..types import DType
 from .cupy_names import CONSTANTS, FUNCTIONS, HOST_FUNCTIONS, TYPES, UFUNCS
 from .standin_array import COMPUTES, StandInArray, check_keywords, host_syncs, index_of, narrowed, signatures, synced, unwrap, wider, wrap
+from .standin_graph import CUDA, PINNED, multiplies, recorded, uploads
 
 
 def _words(text: str) -> frozenset[str]:
@@ -44,6 +45,8 @@ _SYNC = _words(
 _UPLOADS = _words("array asarray asanyarray ascontiguousarray asfortranarray")
 _SHAPES = _words("zeros ones empty full eye identity tri arange linspace logspace indices")  # take host numbers
 _HOST_SECOND = _words("repeat split array_split hsplit vsplit dsplit reshape broadcast_to tile")
+_PRODUCTS = _words("dot einsum inner matmul tensordot vdot")  # cuBLAS' in CuPy
+_JOINS = _words("concatenate concat stack hstack vstack column_stack dstack row_stack")
 _DEVICE_BOOL = _words("allclose array_equal array_equiv count_nonzero")  # NumPy gives a Python number
 _COMPUTES = _words("amax amin around average einsum inner matmul nan_to_num norm outer round tensordot vdot where")
 # CuPy has the ufunc methods for these alone.
@@ -68,6 +71,12 @@ def _function(name: str, plain: Callable[..., Any], known: set[str]) -> Callable
         host = args[:1] if short in _SHAPES else args[1:2] if short in _HOST_SECOND else ()
         if any(isinstance(each, StandInArray) for part in host for each in (part if isinstance(part, (list, tuple)) else [part])):
             raise TypeError(f"cupy.{name} wants numbers of the host there, not an array of the device")
+        if short in _PRODUCTS:
+            multiplies(name)
+        if (short in _UPLOADS and np.ndim(args[0] if type(args[0]) is not StandInArray else 0)) or (
+            short in _JOINS and _by_pointers(args[0])
+        ):
+            uploads(1)
         if short in _UPLOADS and isinstance(args[0], np.ndarray):
             plain_args: tuple[Any, ...] = args
         else:
@@ -93,7 +102,12 @@ def _function(name: str, plain: Callable[..., Any], known: set[str]) -> Callable
         return StandInArray(np.asarray(result)) if short in _DEVICE_BOOL else wrap(result)
 
     call.__name__ = short
-    return call
+    return recorded(call)
+
+
+def _by_pointers(arrays: Any) -> bool:
+    """Whether CuPy joins the arrays in one launch, which gets a list of their addresses from the host."""
+    return len(arrays) > 8 and len({a.dtype for a in arrays}) == 1 and sum(a.nbytes for a in arrays) < 2 * 1024 * 1024 * len(arrays)
 
 
 def _take(name: str, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
@@ -121,24 +135,29 @@ class StandInUfunc:
         if self.__name__ not in names:
             raise NotImplementedError(f"cupy.{self.__name__} has no {method}")
 
+    @recorded
     def at(self, a: StandInArray, indices: Any, b: Any) -> None:
         self._only("at", _AT)
         if a.dtype.name not in _AT[self.__name__]:
             raise TypeError(f"cupy.{self.__name__}.at only supports {', '.join(sorted(_AT[self.__name__]))}, not {a.dtype}")
         self._plain.at(a._a, index_of(indices, a.shape)[0], unwrap(b))
 
+    @recorded
     def reduce(self, array: StandInArray, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
         self._only("reduce", _REDUCE)
         return wrap(self._plain.reduce(array._a, axis=axis, dtype=dtype, out=unwrap(out), keepdims=keepdims))
 
+    @recorded
     def accumulate(self, array: StandInArray, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
         self._only("accumulate", _REDUCE)
         return wrap(self._plain.accumulate(array._a, axis=axis, dtype=dtype, out=unwrap(out)))
 
+    @recorded
     def reduceat(self, array: StandInArray, indices: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
         self._only("reduceat", frozenset(["add"]))
         return wrap(self._plain.reduceat(array._a, unwrap(indices), axis=axis, dtype=dtype, out=unwrap(out)))
 
+    @recorded
     def outer(self, a: Any, b: Any) -> Any:
         return wrap(self._plain.outer(unwrap(a), unwrap(b)))
 
@@ -156,7 +175,9 @@ class Namespace:
 def _namespace() -> Namespace:
     root = Namespace("standin")
     spaces = {"": root, **{name: Namespace(f"standin.{name}") for name in ("linalg", "fft", "lib", "lib.stride_tricks")}}
-    root.__dict__.update(linalg=spaces["linalg"], fft=spaces["fft"], lib=spaces["lib"])
+    root.__dict__.update(
+        cuda=CUDA, get_default_pinned_memory_pool=lambda: PINNED, linalg=spaces["linalg"], fft=spaces["fft"], lib=spaces["lib"]
+    )
     spaces["lib"].__dict__["stride_tricks"] = spaces["lib.stride_tricks"]
 
     def plain(name: str) -> Any:
@@ -186,7 +207,10 @@ def _uniform(generator: np.random.Generator, shape: tuple[int, ...], dtype: DTyp
     return StandInArray(_numpy_uniform(generator, shape, dtype))
 
 
+@recorded
 def _to_device(x: np.ndarray) -> StandInArray:
+    if np.ndim(x):
+        uploads(x.nbytes)
     return StandInArray(np.array(x))
 
 

@@ -17,11 +17,13 @@ import operator
 import re
 import sys
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from .cupy_names import METHODS
+from .standin_graph import STATE, multiplies, owner, recorded, uploads, waits
 
 _recorders: list[list[str]] = []
 
@@ -39,6 +41,7 @@ def host_syncs() -> Iterator[list[str]]:
 
 def synced(what: str) -> None:
     """Note that the host waited."""
+    waits(what)
     if _recorders:
         frame = sys._getframe(1)
         while frame.f_back is not None and (frame.f_globals["__name__"].startswith("ls_core.testing.standin")):
@@ -95,6 +98,7 @@ class Flags:
     def __init__(self, a: np.ndarray) -> None:
         self.c_contiguous, self.f_contiguous, self.owndata = a.flags.c_contiguous, a.flags.f_contiguous, a.flags.owndata
 
+    @recorded
     def __getitem__(self, name: str) -> bool:
         return bool(getattr(self, name.lower()))
 
@@ -128,6 +132,7 @@ class StandInArray:
     strides = property(lambda self: self._a.strides)
     flags = property(lambda self: Flags(self._a))
     base = property(lambda self: None if self._a.base is None else wrap(self._a.base))
+    data = property(lambda self: SimpleNamespace(ptr=self._a.__array_interface__["data"][0], mem=owner(self._a)))
     T = property(lambda self: wrap(self._a.T))
     mT = property(lambda self: wrap(self._a.mT))
 
@@ -136,14 +141,17 @@ class StandInArray:
         return StandInArray(self._a.real)
 
     @real.setter
+    @recorded
     def real(self, value: Any) -> None:
         self._a.real = unwrap(value)
 
     @property
+    @recorded
     def imag(self) -> StandInArray:
         return StandInArray(self._a.imag)
 
     @imag.setter
+    @recorded
     def imag(self, value: Any) -> None:
         self._a.imag = unwrap(value)
 
@@ -153,9 +161,11 @@ class StandInArray:
     def __iter__(self) -> Iterator[StandInArray]:
         return (self[i] for i in range(len(self._a)))
 
+    @recorded
     def __copy__(self) -> StandInArray:
         return StandInArray(self._a.copy())
 
+    @recorded
     def __deepcopy__(self, memo: Any) -> StandInArray:
         return StandInArray(self._a.copy())
 
@@ -191,6 +201,7 @@ class StandInArray:
 
     # --- indexing ---
 
+    @recorded
     def __getitem__(self, key: Any) -> StandInArray:
         parts, masked, _ = index_of(key, self._a.shape)
         if masked:
@@ -199,6 +210,7 @@ class StandInArray:
             parts = (*parts, ...)  # a view, not a copied scalar
         return StandInArray(self._a[parts])
 
+    @recorded
     def __setitem__(self, key: Any, value: Any) -> None:
         parts, masked, arrays = index_of(key, self._a.shape)
         plain = unwrap(value)
@@ -222,6 +234,7 @@ def index_of(key: Any, shape: tuple[int, ...]) -> tuple[tuple[Any, ...], bool, b
             raise TypeError("a NumPy array indexes an array of the device; move the indices there first")
         elif isinstance(part, list):
             parts[i] = np.asarray(unwrap(part))
+            uploads(parts[i].nbytes)
     taken = [0 if p is None or p is Ellipsis else p.ndim if isinstance(p, np.ndarray) and p.dtype == bool else 1 for p in parts]
     axis, masked, arrays = 0, False, False
     for i, part in enumerate(parts):
@@ -242,11 +255,13 @@ def _binary(function: Callable[[Any, Any], Any], swapped: bool = False) -> Calla
     def operate(self: StandInArray, other: Any) -> Any:
         if not isinstance(other, (StandInArray, bool, int, float, complex, np.generic, np.ndarray)):
             return NotImplemented
+        if function is operator.matmul:
+            multiplies("matmul")
         (mine, plain), narrow = wider((self._a, unwrap(other)))
         with np.errstate(all="ignore"):  # a GPU gives inf and NaN without a word
             return wrap(narrowed(function(plain, mine) if swapped else function(mine, plain), narrow))
 
-    return operate
+    return recorded(operate)
 
 
 def _in_place(function: Callable[[Any, Any], Any]) -> Callable[[StandInArray, Any], Any]:
@@ -259,11 +274,11 @@ def _in_place(function: Callable[[Any, Any], Any]) -> Callable[[StandInArray, An
                 self._a[...] = function(mine, plain)
         return self
 
-    return operate
+    return recorded(operate)
 
 
 def _unary(function: Callable[[Any], Any]) -> Callable[[StandInArray], Any]:
-    return lambda self: wrap(function(self._a))
+    return recorded(lambda self: wrap(function(self._a)))
 
 
 _SYNC_METHODS = {"item", "tolist", "tobytes", "nonzero", "compress"}
@@ -278,7 +293,11 @@ def _method(name: str, known: set[str]) -> Callable[..., Any]:
         check_keywords(f"ndarray.{name}", named, known)
         if name in _SYNC_METHODS:
             synced(name)
+        if name == "dot":
+            multiplies(name)
         if name == "take":
+            if not isinstance(args[0], StandInArray):
+                uploads(np.asarray(args[0]).nbytes)
             args = (StandInArray(np.asarray(unwrap(args[0]))), *args[1:])
             named["mode"] = "wrap"
         plain = {key: unwrap(value) for key, value in named.items()}
@@ -290,7 +309,7 @@ def _method(name: str, known: set[str]) -> Callable[..., Any]:
         return named["out"] if named.get("out") is not None else wrap(result)
 
     call.__name__ = name
-    return call
+    return recorded(call)
 
 
 def check_keywords(name: str, named: dict[str, Any], known: set[str]) -> None:
@@ -306,6 +325,7 @@ def signatures(text: str) -> dict[str, set[str]]:
     return {name: set(given.split(",")) for name, given in re.findall(r"([\w.]+)\(([^)]*)\)", text)}
 
 
+STATE.kind, STATE.wrap = StandInArray, StandInArray
 for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor", "lshift", "rshift"):
     _plain = getattr(operator, f"__{_name}__")
     setattr(StandInArray, f"__{_name}__", _binary(_plain))
