@@ -21,7 +21,7 @@ from .normalized_axes import accumulate, check_size, flat_value, gather, known_s
 @kernel
 def batch_normalization_forward(
     x: Array, gamma: Array, beta: Array, epsilon: float, weights: Array
-) -> tuple[Array, Array, Array, tuple[Array, Array, Array, Array]]:
+) -> tuple[Array, Array, Array, tuple[Array, Array, Array, Array, Array]]:
     """-> y, mean, variance, saved. ``weights`` (N, 1) or (N, C): 1 where x counts, 0 where it is masked; None: everything counts."""
     if weights is None:
         share = 1.0 / max(x.shape[0], 1)  # what each row contributes to a mean
@@ -36,12 +36,13 @@ def batch_normalization_forward(
     y = xhat if gamma is None else xhat * gamma
     if beta is not None:
         y = y + beta  # (N, C)
-    return y, mean, variance, (xhat, inverse, share, weights)
+    return y, mean, variance, (x, mean, inverse, share, weights)
 
 
 @kernel
-def batch_normalization_backward(dy: Array, gamma: Array, saved: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array]:
-    xhat, inverse, share, weights = saved
+def batch_normalization_backward(dy: Array, gamma: Array, saved: tuple[Array, Array, Array, Array, Array]) -> tuple[Array, Array, Array]:
+    x, mean, inverse, share, weights = saved
+    xhat = (x - mean) * inverse  # (N, C), made again: x is there anyway
     # 4. y = xhat * gamma + beta
     dbeta = dy.sum(axis=0)  # (C,)
     dgamma = (dy * xhat).sum(axis=0)  # (C,)

@@ -78,56 +78,55 @@ def moments(x: Any, begin: int, end: int, mean: Any, spread: Any) -> None:
 
 
 @jit
-def scale(x: Any, mean: Any, inverse: Any, gamma: Any, beta: Any, xhat: Any, y: Any, begin: int, end: int) -> None:
-    """xhat = (x - mean) inverse, y = xhat gamma + beta, for rows ``begin`` to ``end``."""
+def scale(x: Any, mean: Any, factor: Any, beta: Any, y: Any, begin: int, end: int) -> None:
+    """y = (x - mean) factor + beta, for rows ``begin`` to ``end``."""
     C = x.shape[1]
     m = max(1, LONG // C)
-    centre, width, factor, shift = repeated(mean, m), repeated(inverse, m), repeated(gamma, m), repeated(beta, m)
-    flat_x, flat_xhat, flat_y = x.reshape(-1), xhat.reshape(-1), y.reshape(-1)
+    centre, width, shift = repeated(mean, m), repeated(factor, m), repeated(beta, m)
+    flat_x, flat_y = x.reshape(-1), y.reshape(-1)
     for at in range(begin * C, end * C, m * C):
         last = min(at + m * C, end * C)
-        given, kept, made = flat_x[at:last], flat_xhat[at:last], flat_y[at:last]
+        given, made = flat_x[at:last], flat_y[at:last]
         for i in range(given.size):
-            kept[i] = (given[i] - centre[i]) * width[i]
-        for i in range(given.size):
-            made[i] = kept[i] * factor[i] + shift[i]
+            made[i] = (given[i] - centre[i]) * width[i] + shift[i]
 
 
 @jit
-def sums(dy: Any, xhat: Any, begin: int, end: int, dbeta: Any, dgamma: Any) -> None:
-    """dbeta = sum dy, dgamma = sum dy xhat over rows ``begin`` to ``end``; both (C,) in float64."""
+def sums(dy: Any, x: Any, mean: Any, begin: int, end: int, total_dy: Any, along_x: Any) -> None:
+    """total_dy = sum dy, along_x = sum dy (x - mean) over rows ``begin`` to ``end``; both (C,) in float64."""
     C = dy.shape[1]
     m = max(1, LONG // C)
-    flat_dy, flat_xhat = dy.reshape(-1), xhat.reshape(-1)
+    centre = repeated(mean, m)
+    flat_dy, flat_x = dy.reshape(-1), x.reshape(-1)
     total, along = np.empty(m * C, dy.dtype), np.empty(m * C, dy.dtype)
-    dbeta[:] = 0
-    dgamma[:] = 0
+    total_dy[:] = 0
+    along_x[:] = 0
     for first in range(begin * C, end * C, BLOCK * m * C):
         total[:] = 0
         along[:] = 0
         for at in range(first, min(first + BLOCK * m * C, end * C), m * C):
             last = min(at + m * C, end * C)
-            given, kept = flat_dy[at:last], flat_xhat[at:last]
+            given, kept = flat_dy[at:last], flat_x[at:last]
             for i in range(given.size):
                 total[i] += given[i]
             for i in range(given.size):
-                along[i] += given[i] * kept[i]
-        dbeta += folded(total, C)
-        dgamma += folded(along, C)
+                along[i] += given[i] * (kept[i] - centre[i])
+        total_dy += folded(total, C)
+        along_x += folded(along, C)
 
 
 @jit
-def pull(dy: Any, xhat: Any, factor: Any, along: Any, common: Any, dx: Any, begin: int, end: int) -> None:
-    """dx = dy factor - (xhat along + common) for rows ``begin`` to ``end``."""
+def pull(dy: Any, x: Any, mean: Any, factor: Any, along: Any, common: Any, dx: Any, begin: int, end: int) -> None:
+    """dx = dy factor - ((x - mean) along + common) for rows ``begin`` to ``end``."""
     C = dy.shape[1]
     m = max(1, LONG // C)
-    by_dy, by_xhat, shift = repeated(factor, m), repeated(along, m), repeated(common, m)
-    flat_dy, flat_xhat, flat_dx = dy.reshape(-1), xhat.reshape(-1), dx.reshape(-1)
+    centre, by_dy, by_x, shift = repeated(mean, m), repeated(factor, m), repeated(along, m), repeated(common, m)
+    flat_dy, flat_x, flat_dx = dy.reshape(-1), x.reshape(-1), dx.reshape(-1)
     for at in range(begin * C, end * C, m * C):
         last = min(at + m * C, end * C)
-        given, kept, made = flat_dy[at:last], flat_xhat[at:last], flat_dx[at:last]
+        given, kept, made = flat_dy[at:last], flat_x[at:last], flat_dx[at:last]
         for i in range(given.size):
-            made[i] = given[i] * by_dy[i] - (kept[i] * by_xhat[i] + shift[i])
+            made[i] = given[i] * by_dy[i] - ((kept[i] - centre[i]) * by_x[i] + shift[i])
 
 
 __all__ = ["moments", "pull", "scale", "sums"]

@@ -18,7 +18,7 @@ from .blocks import LEAST, plain
 @batch_normalization_forward.override("numba")
 def batch_normalization_forward_compiled(
     x: Array, gamma: Array, beta: Array, epsilon: float, weights: Array
-) -> tuple[Array, Array, Array, tuple[Array, Array, Array, Array]]:
+) -> tuple[Array, Array, Array, tuple[Array, Array, Array, Array, Array]]:
     if not blocks_pay(x, weights):
         return batch_normalization_forward_blocks(x, gamma, beta, epsilon, weights)
     from .batch_normalization_compiled import moments, scale
@@ -35,27 +35,30 @@ def batch_normalization_forward_compiled(
     variance = ((spreads + counts * (means - exact) ** 2).sum(axis=0) / N).astype(x.dtype)  # (C,)
     inverse = 1 / np.sqrt(variance + epsilon)  # (C,)
     factor, shift = np.ones(C, x.dtype) if gamma is None else plain(gamma), np.zeros(C, x.dtype) if beta is None else plain(beta)
-    xhat, y = np.empty_like(x), np.empty_like(x)
-    run_blocks(lambda begin, end: scale(x, mean, inverse, factor, shift, xhat, y, begin, end), blocks)
-    return y, mean, variance, (xhat, inverse, 1.0 / N, weights)
+    y = np.empty_like(x)
+    run_blocks(lambda begin, end: scale(x, mean, inverse * factor, shift, y, begin, end), blocks)
+    return y, mean, variance, (x, mean, inverse, 1.0 / N, weights)
 
 
 @batch_normalization_backward.override("numba")
-def batch_normalization_backward_compiled(dy: Array, gamma: Array, saved: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array]:
-    xhat, inverse, share, weights = saved
+def batch_normalization_backward_compiled(
+    dy: Array, gamma: Array, saved: tuple[Array, Array, Array, Array, Array]
+) -> tuple[Array, Array, Array]:
+    x, mean, inverse, share, weights = saved
     if not blocks_pay(dy, weights):
         return batch_normalization_backward_blocks(dy, gamma, saved)
     from .batch_normalization_compiled import pull, sums
 
     N, C = dy.shape
-    dy, xhat = plain(dy), plain(xhat)
+    dy, x = plain(dy), plain(x)
     blocks = split(N, LEAST // C)
     parts = {begin: np.empty((2, C)) for begin, _ in blocks}
-    run_blocks(lambda begin, end: sums(dy, xhat, begin, end, *parts[begin]), blocks)
+    run_blocks(lambda begin, end: sums(dy, x, mean, begin, end, *parts[begin]), blocks)
     dbeta, dgamma = np.sum([parts[begin] for begin, _ in blocks], axis=0).astype(dy.dtype)  # (C,), (C,)
-    # dx = (dy gamma - (xhat dgamma gamma + dbeta gamma) share) inverse
+    dgamma *= inverse
+    # dx = (dy gamma - (xhat dgamma gamma + dbeta gamma) share) inverse, xhat = (x - mean) inverse
     factor = inverse if gamma is None else inverse * gamma  # (C,)
-    along, common = factor * dgamma * share, factor * dbeta * share  # (C,), (C,)
+    along, common = factor * dgamma * share * inverse, factor * dbeta * share  # (C,), (C,)
     dx = np.empty_like(dy)
-    run_blocks(lambda begin, end: pull(dy, xhat, factor, along, common, dx, begin, end), blocks)
+    run_blocks(lambda begin, end: pull(dy, x, mean, factor, along, common, dx, begin, end), blocks)
     return dx, dgamma, dbeta

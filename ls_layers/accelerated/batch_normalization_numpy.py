@@ -1,7 +1,7 @@
-"""Batch normalisation on NumPy: blocks of rows that stay in the cache, spread over the pool of threads.
+"""Batch normalisation on NumPy: few passes over blocks of rows, spread over the pool of threads.
 
 With few channels NumPy's loop over a row is short and its start costs more than its work, so m rows make a long one, and
-each vector of channels is repeated to its length. N rows, C channels.
+each vector of channels is repeated to its length. N rows, C channels, K blocks.
 """
 
 from __future__ import annotations
@@ -11,10 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from ls_core.threads import run_blocks, split
 from ls_core.types import Array
 
 from ..batch_normalization import batch_normalization_backward, batch_normalization_forward
-from .blocks import LEAST, in_blocks, sum_in_blocks
+from .blocks import LEAST
+
+LONG = 4096  # numbers that a long row has about
+BLOCK = 1 << 20  # bytes of a block: two threads that make short calls wait for the interpreter more than for the memory
 
 
 def blocks_pay(x: Array, weights: Array | None) -> bool:
@@ -22,80 +26,100 @@ def blocks_pay(x: Array, weights: Array | None) -> bool:
     return weights is None and x.size >= LEAST and x.dtype in (np.float32, np.float64)
 
 
-def _together(N: int, C: int) -> int:
-    """m, a divisor of N."""
-    return math.gcd(N, max(1, 512 // C))
+def _long_rows(C: int, *arrays: Array) -> tuple[int, list[Array]]:
+    """m, a divisor of N, and the arrays (N, C) as (N / m, m C)."""
+    m = math.gcd(len(arrays[0]), max(1, LONG // C))
+    return m, [np.ascontiguousarray(x).reshape(-1, m * C) for x in arrays]
 
 
-def _sums(long: Array, m: int) -> Any:
-    """The sums over all rows (m C,) -> (C,)."""
-    return long.reshape(m, -1).sum(axis=0)
+def _blocks(long: Array) -> list[tuple[int, int]]:
+    """Rows from and to of each block, as many blocks for each thread."""
+    threads = len(split(len(long)))
+    count = min(len(long), threads * math.ceil(long.nbytes / (threads * BLOCK)))
+    return [(len(long) * k // count, len(long) * (k + 1) // count) for k in range(count)]
 
 
-def _total(rows: Array) -> Array:
-    """The sum over the rows; a product with ones is quicker than ``sum``."""
-    return np.ones(len(rows), dtype=rows.dtype) @ rows
+def _folded(sums: Array, C: int) -> Any:
+    """What the blocks' long rows (K, m C) hold for each channel: (C,)."""
+    return sums.reshape(-1, C).sum(axis=0)
 
 
 @batch_normalization_forward.override("numpy")
 def batch_normalization_forward_blocks(
     x: Array, gamma: Array, beta: Array, epsilon: float, weights: Array
-) -> tuple[Array, Array, Array, tuple[Array, Array, Array, Array]]:
+) -> tuple[Array, Array, Array, tuple[Array, Array, Array, Array, Array]]:
     if not blocks_pay(x, weights):
         return batch_normalization_forward.reference(x, gamma, beta, epsilon, weights)
     N, C = x.shape
-    m, share = _together(N, C), 1.0 / N
-    given = np.ascontiguousarray(x).reshape(-1, m * C)
-    xhat, y = np.empty_like(given), np.empty_like(given)
-    how = len(given), given[0].nbytes
-    mean = _sums(sum_in_blocks(lambda i, j: [_total(given[i:j])], *how)[0], m) * share  # (C,)
-    centre = np.tile(mean, m)
+    share = 1.0 / N
+    m, (given,) = _long_rows(C, x)
+    blocks, y = _blocks(given), np.empty_like(given)
+    centres, spreads = np.empty((2, len(blocks), m * C), dtype=x.dtype)
 
-    def spread(i: int, j: int) -> list[Array | None]:
-        h = np.subtract(given[i:j], centre, out=xhat[i:j])
-        return [np.einsum("ij,ij->j", h, h)]
+    def spread(first: int, last: int) -> None:
+        """Each place of a block's long rows has a mean of its own, and squares of the distance to it; y keeps the distances."""
+        for k in range(first, last):
+            i, j = blocks[k]
+            np.matmul(np.full(j - i, 1 / (j - i), dtype=x.dtype), given[i:j], out=centres[k])  # quicker than ``mean``
+            distance = np.subtract(given[i:j], centres[k], out=y[i:j])
+            np.einsum("ij,ij->j", distance, distance, out=spreads[k])
 
-    variance = _sums(sum_in_blocks(spread, *how)[0], m) * share  # (C,)
+    run_blocks(spread, split(len(blocks)))
+    # The mean of all and the squares of the distance to it, from those of the parts (Chan, Golub and LeVeque 1979)
+    counts = np.array([[j - i] for i, j in blocks], dtype=x.dtype)  # (K, 1)
+    mean = _folded(centres * counts, C) * share  # (C,)
+    centres -= np.tile(mean, m)
+    variance = _folded(spreads + centres * centres * counts, C) * share  # (C,)
     inverse = 1 / np.sqrt(variance + epsilon)  # (C,)
-    width, factor, shift = np.tile(inverse, m), None if gamma is None else np.tile(gamma, m), None if beta is None else np.tile(beta, m)
+    factor = np.tile(inverse if gamma is None else inverse * gamma, m)
+    centres *= factor
+    if beta is not None:
+        centres += np.tile(beta, m)
 
-    def scale(i: int, j: int) -> None:
-        h = xhat[i:j]
-        h *= width
-        made = h if factor is None else np.multiply(h, factor, out=y[i:j])
-        if shift is not None:
-            np.add(made, shift, out=y[i:j])
-        elif factor is None:
-            y[i:j] = h
+    def scale(first: int, last: int) -> None:
+        for k in range(first, last):
+            i, j = blocks[k]
+            y[i:j] *= factor
+            y[i:j] += centres[k]
 
-    in_blocks(scale, *how)
-    return y.reshape(N, C), mean, variance, (xhat.reshape(N, C), inverse, share, weights)
+    run_blocks(scale, split(len(blocks)))
+    return y.reshape(N, C), mean, variance, (x, mean, inverse, share, weights)
 
 
 @batch_normalization_backward.override("numpy")
-def batch_normalization_backward_blocks(dy: Array, gamma: Array, saved: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array]:
-    xhat, inverse, share, weights = saved
-    if not blocks_pay(dy, weights):
+def batch_normalization_backward_blocks(
+    dy: Array, gamma: Array, saved: tuple[Array, Array, Array, Array, Array]
+) -> tuple[Array, Array, Array]:
+    x, mean, inverse, share, weights = saved
+    if not blocks_pay(dy, weights) or dy.dtype != x.dtype:
         return batch_normalization_backward.reference(dy, gamma, saved)
     N, C = dy.shape
-    m = _together(N, C)
-    given, kept = np.ascontiguousarray(dy).reshape(-1, m * C), np.ascontiguousarray(xhat).reshape(-1, m * C)
-    dx = np.empty_like(given)
-    how = len(given), 2 * given[0].nbytes
+    m, (given, read) = _long_rows(C, dy, x)
+    blocks, dx = _blocks(given), np.empty_like(given)
+    totals, alongs = np.empty((2, len(blocks), m * C), dtype=dy.dtype)
+    centre = np.tile(mean, m)
 
-    def sums(i: int, j: int) -> list[Array | None]:
-        return [_total(given[i:j]), np.einsum("ij,ij->j", given[i:j], kept[i:j])]
+    def sums(first: int, last: int) -> None:
+        for k in range(first, last):
+            i, j = blocks[k]
+            np.matmul(np.ones(j - i, dtype=dy.dtype), given[i:j], out=totals[k])
+            distance = np.subtract(read[i:j], centre, out=dx[i:j])
+            np.einsum("ij,ij->j", given[i:j], distance, out=alongs[k])
 
-    dbeta, dgamma = (_sums(long, m) for long in sum_in_blocks(sums, *how))  # (C,), (C,)
-    # dx = (dy gamma - (xhat dgamma gamma + dbeta gamma) share) inverse
-    factor = inverse if gamma is None else inverse * gamma  # (C,)
-    by_dy, by_xhat, shift = (np.tile(v, m) for v in (factor, factor * dgamma * share, factor * dbeta * share))
+    run_blocks(sums, split(len(blocks)))
+    dbeta, dgamma = _folded(totals, C), _folded(alongs, C) * inverse  # (C,), (C,)
+    # dx = (dy - (xhat dgamma + dbeta) share) gamma inverse, xhat = (x - mean) inverse
+    along, common = np.tile(dgamma * inverse * share, m), np.tile(dbeta * share, m)
+    factor = np.tile(inverse if gamma is None else inverse * gamma, m)
 
-    def pull(i: int, j: int) -> None:
-        rest = kept[i:j] * by_xhat
-        rest += shift
-        np.multiply(given[i:j], by_dy, out=dx[i:j])
-        dx[i:j] -= rest
+    def pull(first: int, last: int) -> None:
+        for k in range(first, last):
+            i, j = blocks[k]
+            rest = dx[i:j]
+            rest *= along
+            rest += common
+            np.subtract(given[i:j], rest, out=rest)
+            rest *= factor
 
-    in_blocks(pull, *how)
+    run_blocks(pull, split(len(blocks)))
     return dx.reshape(N, C), dgamma, dbeta
