@@ -239,7 +239,7 @@ class Layer(Configurable):
             if np.shape(host) != shape:
                 raise ValueError(f"{self}: the initializer of '{name}' gave shape {np.shape(host)}, it was asked for {shape}")
         parameter = Parameter(
-            to_device(np.asarray(host, dtype=kind)),
+            to_device(np.asarray(host, dtype=kind, order="C")),
             name=name,
             trainable=trainable and self._trainable,
             state=state,

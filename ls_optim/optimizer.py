@@ -13,10 +13,11 @@ from ls_core.parameter import Parameter, RowGradient, put_rows, take_rows
 from ls_core.registry import Configurable, deserialize, serialize
 from ls_core.types import Array
 
-from .clipping import Gradient, clip_factors, clipped
+from .clipping import Gradient, clipped
 from .flat import Layout
 from .memory import Memory, State
 from .schedules.schedule import as_rate
+from .together import move_averages, update_together
 
 
 class Optimizer(Configurable):
@@ -194,7 +195,8 @@ class Optimizer(Configurable):
                 raise ValueError(f"{self}: schedules names {name!r}, which is no hyperparameter of {type(self).__name__}")
             setattr(self, name, schedule(self._steps))
         work, factor = self._take_gradients(touched, trainable)
-        factors, rate = clip_factors(work, factor, self.clipnorm, self.global_clipnorm), self.learning_rate
+        rate = self.learning_rate
+        factors = update_together(touched[0].value, self, work, factor, rate) if work else {}
         for run in self._layout.runs(self, work):
             run.update(self, work, factors, rate)
         for parameter, gradient in work.items():  # those that are not joined
@@ -295,12 +297,16 @@ class Optimizer(Configurable):
 
     def _average(self, trainable: list[Parameter]) -> None:
         share = 1.0 - self.ema_momentum
+        averages, values = [], []
         for p in self._layout.average(trainable, self._memory, share) if self.iterations else trainable:
             average = self._memory.find("average", p)
             if average is None or self.iterations == 0:
                 self._memory.average[p] = p.value.copy()
             else:
-                average += (p.value - average) * share
+                averages.append(average)
+                values.append(p.value)
+        if values:
+            move_averages(values[0], averages, values, share)
         if self.ema_overwrite_frequency and (self.iterations + 1) % self.ema_overwrite_frequency == 0:
             self.finalize_variable_values(trainable)
 

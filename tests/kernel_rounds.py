@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 import ls_core
+import ls_optim
 from ls_core.backend import to_device
 from ls_core.losses.binary_crossentropy import binary_crossentropy_logits_backward, binary_crossentropy_logits_forward
 from ls_core.losses.categorical_crossentropy import (
@@ -45,7 +46,13 @@ from ls_layers.pooling import average_pool_backward, average_pool_forward, max_p
 from ls_layers.rms_normalization import rms_normalization_backward, rms_normalization_forward
 from ls_layers.simple_rnn import simple_rnn_backward, simple_rnn_forward
 from ls_layers.windows import count_windows, gather, scatter
+from ls_optim.adadelta import adadelta_update
+from ls_optim.adagrad import adagrad_update
 from ls_optim.adam import adam_update
+from ls_optim.adamax import adamax_update
+from ls_optim.ftrl import ftrl_update
+from ls_optim.lion import lion_update
+from ls_optim.nadam import nadam_update
 from ls_optim.rmsprop import rmsprop_update
 from ls_optim.sgd import sgd_update
 
@@ -350,23 +357,71 @@ def attention(at: Place) -> list[Any]:
     return [y, p, *scaled_dot_product_attention_backward(at.normal(*lead, H, T, D), dscores, saved)]
 
 
-@round_of(*WIDE)
+@round_of(*ALL)
 def updates(at: Place) -> list[Any]:
     shape = (at.size(1, 40), at.size(1, 60))
     results = []
+
+    def step(update: Any, state: tuple[Any, ...], *how: Any) -> None:
+        w = at.normal(*shape)
+        update(w, at.normal(*shape), *state, *how)
+        results.extend([w, *state])
+
     for amsgrad in (False, True):
-        w, m, v, v_max = at.normal(*shape), at.normal(*shape), at.positive(*shape), at.positive(*shape)
-        adam_update(w, at.normal(*shape), m, v, v_max if amsgrad else None, 0.01, 0.9, 0.999, 1e-7, 3)
-        results += [w, m, v, v_max]
+        m, v, v_max = at.normal(*shape), at.positive(*shape), at.positive(*shape)
+        step(adam_update, (m, v, v_max if amsgrad else None), 0.01, 0.9, 0.999, 1e-7, 3)
     for momentum, nesterov in ((0.0, False), (0.9, False), (0.9, True)):
-        w, m = at.normal(*shape), at.normal(*shape)
-        sgd_update(w, at.normal(*shape), m if momentum else None, 0.1, momentum, nesterov)
-        results += [w, m]
+        step(sgd_update, (at.normal(*shape) if momentum else None,), 0.1, momentum, nesterov)
     for centered, momentum in ((False, 0.0), (True, 0.5)):
-        w, v, mean, m = at.normal(*shape), at.positive(*shape) + 1, at.positive(*shape) * 0.1, at.normal(*shape)
-        rmsprop_update(w, at.normal(*shape), v, mean if centered else None, m if momentum else None, 0.01, 0.9, momentum, 1e-7)
-        results += [w, v, mean, m]
+        v, mean, m = at.positive(*shape) + 1, at.positive(*shape) * 0.1, at.normal(*shape)
+        step(rmsprop_update, (v, mean if centered else None, m if momentum else None), 0.01, 0.9, momentum, 1e-7)
+    step(nadam_update, (at.normal(*shape), at.positive(*shape)), 0.01, 0.9, 0.999, 1e-7, 3, 0.5, 0.6, 0.2)
+    step(adamax_update, (at.normal(*shape), at.positive(*shape)), 0.01, 0.9, 0.999, 1e-7, 3)
+    step(adagrad_update, (at.positive(*shape),), 0.1, 1e-7)
+    step(adadelta_update, (at.positive(*shape), at.positive(*shape)), 0.1, 0.95, 1e-7)
+    step(lion_update, (at.normal(*shape),), 0.01, 0.9, 0.99)
+    step(ftrl_update, (at.positive(*shape), at.normal(*shape)), 0.1, -0.5, 0.2, 0.01, 0.1, 0.5)
     return results
+
+
+def _options(at: Place, turn: int) -> dict[str, Any]:
+    clips = [{}, {"clipnorm": 2.0}, {"clipvalue": 0.5}, {"global_clipnorm": 3.0}]
+    others = [{}, {"weight_decay": 0.1}, {"use_ema": True, "weight_decay": 0.1}, {"rate_multipliers": {"p1": 0.5}, "lazy_rows": False}]
+    return {**clips[(at.size(0, 3) + turn) % 4], **others[(at.size(0, 3) + turn // 4) % 4], "loss_scale_factor": 2.0}
+
+
+def _apply(name: str, **named: Any) -> None:
+    """Two steps with Parameters of many sizes, more than one launch takes, and a table of which rows have a gradient."""
+
+    def run(at: Place) -> list[Any]:
+        optimizer = getattr(ls_optim, name)(learning_rate=0.01, **named, **_options(at, len(name + str(named))))
+        optimizer.exclude_from_weight_decay(var_names=["p2"])
+        shapes = [(), (0,), (at.size(1, 70), at.size(1, 70)), *((at.size(1, 30),) for _ in range(at.size(0, 45)))]
+        parameters = [ls_core.Parameter(at.positive(*shape), name=f"p{i}") for i, shape in enumerate(shapes)]
+        V, D = at.size(5, 30), at.size(1, 300)
+        table = ls_core.Parameter(at.positive(V, D), name="table")
+        for _ in range(2):
+            for p in parameters:
+                p.accumulate(at.normal(*p.shape))
+            rows = np.append(at.rng.permutation(V)[:4], -1)  # and an unused place
+            values = at.rng.normal(size=(5, D)).astype(at.dtype)
+            values[4] = 0
+            if at.backend == "numpy":
+                rows, values = rows[:4], values[:4]
+            table.accumulate(RowGradient(at.put(rows), at.put(values), (V, D)))
+            optimizer.apply([*parameters, table])
+        everything = [*parameters, table]
+        averages = [optimizer._memory.average[p] for p in everything if optimizer.use_ema]
+        return [p.value for p in everything] + [a for p in everything for a in optimizer.state(p).values()] + averages
+
+    ROUNDS[f"apply {name} {named or ''}".strip()] = (run, WIDE)
+
+
+for _name in ("Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lion", "Nadam", "RMSprop", "SGD", "Lamb"):
+    _apply(_name)
+_apply("Adam", amsgrad=True)
+_apply("SGD", momentum=0.9, nesterov=True)
+_apply("RMSprop", centered=True, momentum=0.5)
 
 
 def wanted(name: str, dtype: str, seed: int) -> list[Any]:

@@ -11,7 +11,7 @@ import pytest
 
 import ls_core
 from ls_core.cuda import Source
-from ls_core.cuda.launch import SOURCES
+from ls_core.cuda.launch import SOURCES, Struct
 from ls_core.testing import cuda_emulator
 from ls_core.testing.cuda_emulator import EmulatorError, compiler, cuda_kernels, thread_order
 
@@ -37,6 +37,10 @@ KERNEL writes_outside(const T *x, T *y) { y[64] = 1; }
 KERNEL reads_outside(const T *x, T *y) { y[threadIdx.x] = x[threadIdx.x + 1]; }
 KERNEL in_place(T *x, T *y) { y[threadIdx.x] = x[threadIdx.x]; }
 KERNEL wants_ids(const Int *ids, T *y, Int n, double p) { }
+struct Table { Int count; const T *x; T *y; double by; };
+KERNEL from_table(const __grid_constant__ Table table) {
+    if (threadIdx.x < table.count) table.y[threadIdx.x] = table.x[threadIdx.x] * table.by;
+}
 """
 
 
@@ -87,6 +91,29 @@ def test_faults_are_seen(faults: Source) -> None:
         run("absent", x, y)
     with pytest.raises(EmulatorError, match="CUDA allows 1024 threads"):
         faults.run("in_place", "float64", (1,), (2048,), x, y)
+
+
+@needs_compiler
+@pytest.mark.usefixtures("emulated")
+def test_structs(faults: Source) -> None:
+    x, y = (ls_core.to_device(np.arange(64.0), "standin") for _ in range(2))
+
+    def run(*members: Any, length: int = 4) -> Any:
+        faults.run("from_table", "float64", (1,), (64,), Struct(type(x), [*members], length, {1}))
+        return y.get()
+
+    np.testing.assert_array_equal(run(3, x, y, 2.0)[:4], [0, 2, 4, 3])
+    np.testing.assert_array_equal(run(3, x, y)[:4], [0, 0, 0, 3])  # what is not given is 0
+    assert np.isnan(run(64, x[:63], y, 1.0)[63])
+    for members, message in (
+        ((64, x, y[:63], 1.0), "writes outside an array of shape"),
+        ((3, x, x, 1.0), "writes to argument 0, member 2, whose memory argument 0, member 1 shares"),
+        ((3, x[::2], y, 1.0), "argument 0, member 1, of shape"),
+    ):
+        with pytest.raises(EmulatorError, match=message):
+            run(*members)
+    with pytest.raises(EmulatorError, match="argument 0 is Struct, the kernel wants struct of 32"):
+        run(3, x, y, 2.0, length=5)
 
 
 @needs_compiler

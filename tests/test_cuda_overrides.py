@@ -42,7 +42,7 @@ def test_each_kernel_is_overridden_once() -> None:
 
 
 FAKE = """
-import sys
+import struct, sys
 import ls_core, ls_layers, ls_optim
 from ls_core.backend import Backend, register_backend
 from ls_core.cuda import OVERRIDES
@@ -66,6 +66,11 @@ SOURCE.run('softmax_forward', 'float16', (3,), (32, 8), x, None, 2, 0.5)
 SOURCE.run('softmax_forward', 'float16', (0,), (32, 8), x, None, 2, 0.5)
 [((code, options, backend), *launch)] = launches
 assert launch == ['softmax_forward', (3,), (32, 8), (x, 0, 2, 0.5)], launch
+from ls_core.cuda.launch import Struct
+x.data = type('Memory', (), {'ptr': 7})
+SOURCE.run('softmax_forward', 'float32', (1,), (32,), Struct(Fake, [x, None, 0.5], 4, ()))
+[packed] = launches[1][-1]
+assert packed.shape == (1,) and packed.tobytes() == struct.pack('<qqdq', 7, 0, 0.5, 0)
 assert 'softmax_forward' in code and '#include "' not in code and '-DLS_T=__half' in options and backend == 'nvrtc'
 print('ok')
 """

@@ -17,13 +17,14 @@ import ls_core
 import ls_optim
 from ls_core import Parameter, RowGradient, Sequential
 from ls_core.constraints import NonNeg
-from ls_core.cuda import Source
 from ls_core.summary import cache_bytes, owner
 from ls_core.testing import cuda_emulator
 from ls_core.testing.standin import host_syncs
 from ls_core.threads import thread_count
 from ls_layers import BatchNormalization, Dense
 from ls_optim import SGD, Adam, Optimizer, flat
+
+from .launches import launches
 
 NAMES = sorted(name for name, thing in vars(ls_optim).items() if isinstance(thing, type) and name != "Optimizer")
 JOINING = [name for name in NAMES if getattr(ls_optim, name).elementwise and name != "Muon"]
@@ -244,24 +245,55 @@ def test_a_lone_parameter_keeps_its_array() -> None:
 
 
 @pytest.mark.parametrize("use_ema", [False, True])
-def test_launches_on_a_device(use_ema: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    launches: list[str] = []
-    run = Source.run
-    monkeypatch.setattr(Source, "run", lambda self, kernel, *a: (launches.append(kernel), run(self, kernel, *a))[1])
+@pytest.mark.parametrize("clip", [{}, {"clipvalue": 1.0}, {"clipnorm": 1.0}, {"global_clipnorm": 1.0}], ids="".join)
+@pytest.mark.parametrize("name", ["Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lion", "Nadam", "RMSprop", "SGD"])
+def test_launches_on_a_device(name: str, clip: dict[str, float], use_ema: bool) -> None:
+    """One for each 40 arrays, of whatever size and decay, rows of tables among them; norms take two more."""
     if cuda_emulator.compiler() is None:
         pytest.skip("no C++ compiler: g++ (or $CXX) runs the CUDA sources on the CPU")
-    for count in (2, 12):
+    for count, times in ((1, 1), (12, 1), (45, 2)):
         with cuda_emulator.cuda_kernels():
-            parameters = [Parameter(ls_core.to_device(np.ones((i + 1, 2), "float32"), "standin"), name=f"p{i}") for i in range(count)]
-            optimizer = Adam(use_ema=use_ema, clipnorm=1.0)
+            shapes = [(i + 1, 2) for i in range(count)]
+            parameters = [
+                Parameter(ls_core.to_device(np.ones(shape, "float32"), "standin"), name=f"p{i}") for i, shape in enumerate(shapes)
+            ]
+            optimizer = getattr(ls_optim, name)(use_ema=use_ema, weight_decay=0.1, **clip)
+            optimizer.exclude_from_weight_decay(var_names=["p3"])
             for turn in range(3):
                 for p in parameters:
                     p.accumulate(ls_core.to_device(np.ones(p.shape, "float32"), "standin"))
-                launches.clear()
-                with host_syncs() as waits:
+                if count > 1:
+                    rows = ls_core.to_device(np.array([1, -1]), "standin")
+                    parameters[1].grad = RowGradient(rows, ls_core.to_device(np.ones((2, 2), "float32"), "standin"), (2, 2))
+                with host_syncs() as waits, launches() as found:
                     optimizer.apply(parameters)
                 assert not waits, turn
-                assert launches == ["adam_update"], turn
+                norms = {"clipnorm": ["square_sums", "norm_scales"] * times, "global_clipnorm": ["square_sums"] * times + ["norm_scales"]}
+                update, average = [f"{name.lower().removesuffix('w')}_update"] * times, ["average_update"] * times
+                assert turn == 0 or found == norms.get("".join(clip), []) + update + average * use_ema  # at first it makes its state
+
+
+class Shrinking(Adam):
+    """An update that calls Adam's, and goes on."""
+
+    def update(self, value: Any, grad: Any, state: Any, rate: float) -> None:
+        super().update(value, grad, state, rate)
+        value *= 0.5
+
+
+def test_an_update_of_ones_own_is_called_on_a_device() -> None:
+    def run(place: str, kind: type[Adam]) -> list[float]:
+        p = Parameter(ls_core.to_device(np.ones(3), place))
+        optimizer = kind(0.1, global_clipnorm=1.0)
+        if kind is Adam:
+            update = optimizer.update
+            optimizer.update = lambda value, *rest: (update(value, *rest), value.fill(7.0))[1]  # type: ignore[method-assign]
+        step(optimizer, [p])
+        return [float(x) for x in ls_core.to_host(p.value)]
+
+    for kind in (Shrinking, Adam):
+        with cuda_emulator.cuda_kernels() if cuda_emulator.compiler() else contextlib.nullcontext():
+            np.testing.assert_allclose(run("standin", kind), run("numpy", kind), rtol=1e-12)
 
 
 # --- arrays that somebody replaced ------------------------------------------------------------------------

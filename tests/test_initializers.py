@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import ls_core
+import ls_layers
 from ls_core import initializers
 from ls_core.random import Stream
 from ls_core.registry import deserialize, serialize
@@ -105,3 +106,10 @@ def test_stft_kernels_are_the_discrete_fourier_transform() -> None:
 def test_refusals(make: Any) -> None:
     with pytest.raises(ValueError, match="VarianceScaling|Orthogonal|Identity|STFT"):
         make()
+
+
+def test_weights_lie_in_order() -> None:
+    """Whatever the initialiser makes of its numbers: an orthogonal one of more columns than rows is turned."""
+    layer = ls_layers.LSTM(8)
+    layer.build((None, 3, 4))
+    assert all(p.value.flags.c_contiguous for p in layer.parameters())

@@ -24,6 +24,8 @@ from ls_core.testing.cuda_emulator import compiler, cuda_kernels
 from ls_core.testing.standin import host_syncs
 from ls_core.tracking import LossTracker
 
+from .launches import launches
+
 KERNELS: dict[str, Callable[[], Any]] = {"references": contextlib.nullcontext, "kernels": cuda_kernels}
 ROWS = 2  # of each workload's batch: what waits does so whatever the size
 
@@ -71,6 +73,30 @@ def test_workloads(work: Workload, precision: str | None, monkeypatch: pytest.Mo
     loss = SparseCategoricalCrossentropy(from_logits=work.from_logits)
     model.compile(ls_optim.Adam(0.001), loss, metrics=["accuracy"], mixed_precision=precision)
     assert waits_of_a_step(model, x, y) == []
+
+
+@pytest.mark.skipif(compiler() is None, reason="no C++ compiler: g++ (or $CXX) runs the CUDA sources on the CPU")
+@pytest.mark.parametrize("work", WORKLOADS, ids=[work.name.split(",")[0] for work in WORKLOADS])
+def test_launches_of_an_update(work: Workload, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One for 40 arrays; clipping by the norm of all takes one more for each 40, and another."""
+    monkeypatch.setattr(workloads, "DEPTH", 4)
+    monkeypatch.setattr(workloads, "LENGTH", 16)
+    updates = ls_optim.Adam(), ls_optim.AdamW(global_clipnorm=1.0)
+    updates[1].exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    with cuda_kernels(), ls_core.use_backend("standin"):
+        g, model = np.random.default_rng(0), work.make()
+        x, y = work.inputs(g)[:ROWS], work.targets(g)[:ROWS]
+        x, y = ls_core.to_device(x[:, :16] if work.name.startswith("GPT") else x), ls_core.to_device(y)
+        loss = SparseCategoricalCrossentropy(from_logits=work.from_logits)
+        for update in updates:
+            for _ in range(2):
+                z, cache = model.forward(x, training=True)
+                model.backward(loss.value_and_grad(y[:, :16] if work.name.startswith("GPT") else y, z)[1], cache, input_gradient=False)
+                with launches() as found:
+                    update.apply(model.parameters())
+            times = -(-sum(p.trainable for p in model.parameters()) // 40)
+            norms = ["square_sums"] * times + ["norm_scales"] if update.global_clipnorm else []
+            assert found == norms + ["adam_update"] * times
 
 
 def ids_and_classes() -> tuple[np.ndarray, np.ndarray]:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ..backend import Backend, on_backend
 from ..types import Array, DType
@@ -28,6 +31,41 @@ Launch = Callable[["Source", str, str, Dim, Dim, tuple[Any, ...]], None]
 
 SOURCES: dict[Path, Source] = {}
 _launchers: dict[type, Launch] = {}
+
+
+class Struct:
+    """An argument that a kernel takes by value: a C++ struct whose members have 8 bytes each.
+
+    Parameters
+    ----------
+    array_type : type
+        Of the arrays.
+    members : list
+        As ``Source.run`` takes arguments: arrays, of which the struct holds the addresses, None, integers and floats.
+    length : int
+        Members of the C++ struct; what ``members`` lacks is 0.
+    constant : collection of int
+        The places of arrays that the kernel only reads.
+    """
+
+    __slots__ = ("array_type", "members", "length", "constant")
+
+    def __init__(self, array_type: type, members: list[Any], length: int, constant: Collection[int]) -> None:
+        self.array_type, self.members, self.length, self.constant = array_type, members, length, constant
+
+    def pack(self, address: Callable[[int, Array], int]) -> np.ndarray:
+        """The struct's bytes, an array of one number; ``address`` gives that of an array, which stands at a place.
+
+        >>> Struct(np.ndarray, [3, None, 0.5], 4, ()).pack(lambda i, array: 0).view('int64')
+        array([                  3,                   0, 4602678819172646912,
+                                 0])
+        """
+        values: list[Any] = []
+        for i, member in enumerate(self.members):
+            number = member is None or type(member) in (int, float)
+            values.append((member or 0) if number else address(i, member))
+        kinds = "".join("d" if type(value) is float else "q" for value in values)
+        return np.frombuffer(struct.pack(f"={kinds}{8 * (self.length - len(values))}x", *values), dtype=f"V{8 * self.length}")
 
 
 class Source:
@@ -62,10 +100,11 @@ class Source:
     def run(self, kernel: str, dtype: DType, blocks: Dim, threads: Dim, *args: Any) -> None:
         """Launch ``kernel``, compiled for ``dtype``, where the first argument lives; returns before it is done.
 
-        Arguments are C-contiguous arrays, None (a null pointer), integers (``long long``) and floats (``double``).
+        Arguments are C-contiguous arrays, None (a null pointer), integers (``long long``), floats (``double``) and Structs.
         """
         if 0 not in blocks:  # CUDA refuses an empty grid
-            _launchers[type(args[0])](self, kernel, str(dtype), blocks, threads, args)
+            kind = args[0].array_type if type(args[0]) is Struct else type(args[0])
+            _launchers[kind](self, kernel, str(dtype), blocks, threads, args)
 
     def __repr__(self) -> str:
         return f"<CUDA source {self.path.name}>"
@@ -95,8 +134,13 @@ def _cupy_launcher(cupy: Any) -> Launch:
     def module(source: Source, dtype: str) -> Any:
         return cupy.RawModule(code=source.text, options=options(dtype), backend="nvrtc")
 
+    def plain(argument: Any) -> Any:
+        if type(argument) is Struct:
+            return argument.pack(lambda i, array: array.data.ptr)  # CuPy hands a NumPy array of one number over by value
+        return 0 if argument is None else argument  # 0: a null pointer
+
     def launch(source: Source, kernel: str, dtype: str, blocks: Dim, threads: Dim, args: tuple[Any, ...]) -> None:
-        function(source, kernel, dtype)(blocks, threads, tuple(0 if a is None else a for a in args))  # 0: a null pointer
+        function(source, kernel, dtype)(blocks, threads, tuple(plain(a) for a in args))
 
     return launch
 

@@ -13,7 +13,7 @@
 #include <ucontext.h>
 #include <utility>
 
-using std::erfc, std::exp, std::expm1, std::fabs, std::fmax, std::fmin, std::hypot, std::log, std::log1p, std::sqrt, std::tanh;
+using std::erfc, std::exp, std::expm1, std::fabs, std::fmax, std::fmin, std::hypot, std::log, std::log1p, std::pow, std::sqrt, std::tanh;
 
 struct Place {
     unsigned x, y, z;
@@ -23,6 +23,7 @@ static Place threadIdx, blockIdx, blockDim, gridDim;
 #ifndef __global__
 #define __global__
 #endif
+#define __grid_constant__
 #define __device__
 #define __shared__ static  // one block at a time, so this is the block's
 #define __restrict__ __restrict
@@ -167,7 +168,7 @@ template <class... P> int launch(void (*function)(P...), void **args, const unsi
     return failure;
 }
 
-// The types of a kernel's parameters, as the compiler sees them: "const float32*;float32*;int64;float64;".
+// The types of a kernel's parameters, as the compiler sees them: "const float32*;float32*;int64;float64;struct of 88;".
 template <class X> std::string type_name() {
     if constexpr (std::is_pointer_v<X>) {
         using Target = std::remove_pointer_t<X>;
@@ -176,6 +177,8 @@ template <class X> std::string type_name() {
         return "bool";
     } else if constexpr (std::is_same_v<X, BFloat16>) {
         return "bfloat16";
+    } else if constexpr (std::is_class_v<X>) {
+        return "struct of " + std::to_string(sizeof(X));
     } else {
         return (std::is_integral_v<X> ? "int" : "float") + std::to_string(8 * sizeof(X));
     }

@@ -3,7 +3,8 @@
 ``cuda_kernels()`` runs every CUDA override on arrays of backend 'standin': the same sources, the same Python that launches
 them, the same grids. So layers, losses and whole training steps go through them, and what a GPU would do wrong shows here:
 
-- an argument of another type than the kernel's parameter, or not C-contiguous, is an error before the launch;
+- an argument of another type than the kernel's parameter, or not C-contiguous, is an error before the launch, and so is a struct of
+  another size;
 - each array is copied between guards, of NaN where the kernel only reads: a read outside spoils the result, a write
   outside is an error;
 - two arguments that share memory are an error where the kernel writes to one of them;
@@ -29,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from ..cuda.launch import Dim, Source, set_launcher
+from ..cuda.launch import Dim, Source, Struct, set_launcher
 from ..cuda.overrides import FAMILIES, OVERRIDES, register_for
 from .standin_array import StandInArray
 
@@ -123,6 +124,8 @@ def _launch(source: Source, kernel: str, dtype: str, blocks: Dim, threads: Dim, 
     for i, (arg, kind) in enumerate(zip(args, wanted, strict=True)):
         if kind.endswith("*"):
             slots.append(_pointer(arg, kind, f"{where}: argument {i}", written))
+        elif type(arg) is Struct and kind == f"struct of {8 * arg.length}":
+            slots.append(_struct(arg, f"{where}: argument {i}", written))
         elif kind == "int64" and type(arg) is int:
             slots.append(ctypes.c_longlong(arg))
         elif kind == "float64" and type(arg) is float:
@@ -164,12 +167,34 @@ def _pointer(arg: Any, kind: str, where: str, written: list[tuple[StandInArray, 
     return slot
 
 
+def _struct(arg: Struct, where: str, written: list[tuple[StandInArray, np.ndarray]]) -> Any:
+    """A slot with the struct, its addresses those of guarded copies."""
+    kept: list[Any] = []
+
+    def address(i: int, array: Any) -> int:
+        name = getattr(array, "dtype", np.dtype(object)).name
+        kept.append(_pointer(array, f"const {name}*" if i in arg.constant else f"{name}*", f"{where}, member {i}", written))
+        return int(kept[-1].value)
+
+    slot = (ctypes.c_char * (8 * arg.length)).from_buffer_copy(arg.pack(address).tobytes())
+    slot._keep = kept  # type: ignore[attr-defined]
+    return slot
+
+
 def _check_sharing(args: tuple[Any, ...], wanted: tuple[str, ...], where: str) -> None:
-    arrays = [(i, arg, kind) for i, (arg, kind) in enumerate(zip(args, wanted, strict=True)) if isinstance(arg, StandInArray)]
-    for i, arg, kind in arrays:
-        for j, other, _ in arrays:
-            if i != j and not kind.startswith("const") and arg.size and np.shares_memory(arg._a, other._a):
-                raise EmulatorError(f"{where} writes to argument {i}, whose memory argument {j} shares")
+    found: list[tuple[str, StandInArray, bool]] = []
+    for i, (arg, kind) in enumerate(zip(args, wanted, strict=True)):
+        if isinstance(arg, Struct):
+            members = [(j, m) for j, m in enumerate(arg.members) if isinstance(m, StandInArray)]
+            found += [(f"{i}, member {j}", m, j not in arg.constant) for j, m in members]
+        elif isinstance(arg, StandInArray):
+            found.append((f"{i}", arg, not kind.startswith("const")))
+    begins = np.array([array._a.ctypes.data for _, array, _ in found])
+    ends = begins + [array.nbytes for _, array, _ in found]
+    for k, (at, array, writes) in enumerate(found):
+        shared = (begins < ends[k]) & (begins[k] < ends) & (np.arange(len(found)) != k) if writes and array.size else []
+        for other in np.flatnonzero(shared):
+            raise EmulatorError(f"{where} writes to argument {at}, whose memory argument {found[other][0]} shares")
 
 
 @contextlib.contextmanager
