@@ -1,7 +1,7 @@
 """CUDA: how kernels written in CUDA C++ are compiled, launched and put in place of references. See docs/cuda.md.
 
-The families of kernels: here sums of rows, cross-entropy and dropout masks, in ``ls_layers.accelerated.cuda`` those of layers, in
-``ls_optim.cuda`` the updates.
+The families of kernels: here matrix products (cuBLAS'), sums of rows, cross-entropy and dropout masks, in
+``ls_layers.accelerated.cuda`` those of layers, in ``ls_optim.cuda`` the updates.
 """
 
 from .launch import Source, column_grid, contiguous, each_grid, team_grid
@@ -22,4 +22,4 @@ __all__ = [
     "when_cupy_loads",
 ]
 
-when_cupy_loads("ls_core.cuda.rows", "ls_core.cuda.crossentropy", "ls_core.cuda.masks")
+when_cupy_loads("ls_core.cuda.cublas", "ls_core.cuda.rows", "ls_core.cuda.crossentropy", "ls_core.cuda.masks")

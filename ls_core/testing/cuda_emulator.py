@@ -80,7 +80,7 @@ def kernels_of(source: Source) -> tuple[str, ...]:
 
 @functools.cache
 def library(source: Source, dtype: str) -> ctypes.CDLL:
-    """The source compiled for ``dtype``; kept on disk under the hash of its text."""
+    """The source compiled for ``dtype``."""
     names = kernels_of(source)
     given = "void **a, const unsigned *grid, const unsigned *block, int order"
     ends = [
@@ -89,14 +89,19 @@ def library(source: Source, dtype: str) -> ctypes.CDLL:
         for n in names
     ]
     code = "\n".join([HEADER.read_text(encoding="utf-8"), source.text, *ends])
-    flags = ("-O1", "-ffp-contract=off", "-fPIC", "-shared", "-w", f"-DLS_T={C_TYPES[dtype]}")
-    path = _folder() / f"{source.path.stem}-{hashlib.sha256(repr((code, flags)).encode()).hexdigest()[:24]}.so"
+    return ctypes.CDLL(str(built(source.path.stem, code, "-O1", f"-DLS_T={C_TYPES[dtype]}")))
+
+
+def built(name: str, code: str, *flags: str) -> Path:
+    """The library that g++ makes of ``code``; kept on disk under the hash of its text."""
+    flags = (*flags, "-ffp-contract=off", "-fPIC", "-shared", "-w")
+    path = _folder() / f"{name}-{hashlib.sha256(repr((code, flags)).encode()).hexdigest()[:24]}.so"
     if not path.exists():
         handle, partial = tempfile.mkstemp(dir=_folder())
         os.close(handle)
         _compile(*flags, "-o", partial, code=code)
         os.replace(partial, path)  # whole or not at all, whoever else compiles it now
-    return ctypes.CDLL(str(path))
+    return path
 
 
 @functools.cache
@@ -211,6 +216,7 @@ def thread_order(order: int) -> Iterator[None]:
 @contextlib.contextmanager
 def cuda_kernels(*modules: str) -> Iterator[None]:
     """Within, the CUDA overrides of ``modules`` (default: of all families) run on the stand-in device."""
+    from . import cublas_emulator as cublas_emulator  # answers for cuBLAS
     from . import standin as standin  # makes the backend known
 
     set_launcher(StandInArray, _launch)
