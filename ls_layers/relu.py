@@ -24,11 +24,13 @@ def general_relu_forward(x: Array, max_value: float | None, negative_slope: floa
         below -= threshold
         below *= negative_slope
         y += below
-    return y, x
+    # y is above the threshold where x is, and nothing needs to keep x; only a ceiling can take it below
+    return y, y if max_value is None else x
 
 
 @kernel
 def general_relu_backward(dy: Array, x: Array, max_value: float | None, negative_slope: float, threshold: float) -> Array:
+    """x, or y without a ceiling: either is above the threshold where the other is."""
     # y = min(x, max_value) where x > threshold, else negative_slope (x - threshold)
     passed = x > threshold  # (...)
     if max_value is not None:

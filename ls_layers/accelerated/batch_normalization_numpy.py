@@ -15,10 +15,9 @@ from ls_core.threads import run_blocks, split
 from ls_core.types import Array
 
 from ..batch_normalization import batch_normalization_backward, batch_normalization_forward
-from .blocks import LEAST
+from .blocks import LARGE, LEAST
 
 LONG = 4096  # numbers that a long row has about
-BLOCK = 1 << 20  # bytes of a block: two threads that make short calls wait for the interpreter more than for the memory
 
 
 def blocks_pay(x: Array, weights: Array | None) -> bool:
@@ -35,7 +34,7 @@ def _long_rows(C: int, *arrays: Array) -> tuple[int, list[Array]]:
 def _blocks(long: Array) -> list[tuple[int, int]]:
     """Rows from and to of each block, as many blocks for each thread."""
     threads = len(split(len(long)))
-    count = min(len(long), threads * math.ceil(long.nbytes / (threads * BLOCK)))
+    count = min(len(long), threads * math.ceil(long.nbytes / (threads * LARGE)))
     return [(len(long) * k // count, len(long) * (k + 1) // count) for k in range(count)]
 
 

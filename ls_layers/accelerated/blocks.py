@@ -12,12 +12,13 @@ from ls_core.threads import run_blocks, split
 from ls_core.types import Array
 
 CACHE = 512 * 1024  # bytes that a block may touch: half of a common second-level cache
+LARGE = 1 << 20  # the same where the work is a few calls: threads that make short ones wait for the interpreter more than for memory
 LEAST = 1 << 16  # numbers that an element-wise pass must have before a second thread pays
 
 
-def in_blocks(work: Callable[[int, int], Any], images: int, bytes_each: int) -> None:
-    """``work(begin, end)`` for blocks of images that touch about ``CACHE`` bytes, each thread its own part of the batch."""
-    most = max(1, CACHE // max(bytes_each, 1))
+def in_blocks(work: Callable[[int, int], Any], images: int, bytes_each: int, room: int = CACHE) -> None:
+    """``work(begin, end)`` for blocks of images that touch about ``room`` bytes, each thread its own part of the batch."""
+    most = max(1, room // max(bytes_each, 1))
 
     def part(begin: int, end: int) -> None:
         for i in range(begin, end, most):
@@ -69,4 +70,4 @@ def _add(sums: list[Array | None], more: list[Array | None]) -> None:
             total += each
 
 
-__all__ = ["CACHE", "LEAST", "in_blocks", "plain", "sum_in_blocks", "sum_over_positions", "sum_rows"]
+__all__ = ["CACHE", "LARGE", "LEAST", "in_blocks", "plain", "sum_in_blocks", "sum_over_positions", "sum_rows"]

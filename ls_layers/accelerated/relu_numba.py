@@ -50,8 +50,8 @@ def relu_backward_compiled(dy: Array, y: Array) -> Array:
 
 @general_relu_forward.override("numba")
 def general_relu_forward_compiled(x: Array, max_value: float | None, negative_slope: float, threshold: float) -> tuple[Array, Array]:
-    if max_value is None and not negative_slope and not threshold and _takes(x, x):
-        return _forward(x), x
+    if max_value is None and not negative_slope and not threshold:
+        return relu_forward_compiled(x)
     return general_relu_forward_threads(x, max_value, negative_slope, threshold)
 
 

@@ -44,7 +44,7 @@ def relu_backward_threads(dy: Array, y: Array) -> Array:
 @general_relu_forward.override("numpy")
 def general_relu_forward_threads(x: Array, max_value: float | None, negative_slope: float, threshold: float) -> tuple[Array, Array]:
     if max_value is None and not negative_slope and not threshold:
-        return relu_forward_threads(x)[0], x
+        return relu_forward_threads(x)
     return general_relu_forward.reference(x, max_value, negative_slope, threshold)
 
 
