@@ -25,6 +25,7 @@ from ls_layers.cases import TABLE
 
 from .device_models import image_model, text_model, training_step
 from .kernel_rounds import CASES, ROUNDS, Place, agree, wanted
+from .test_cublas import lying
 from .tolerances import assert_close, difference
 
 pytestmark = pytest.mark.gpu
@@ -105,21 +106,113 @@ def test_gradients_of_activations(name: str) -> None:
     check_activation_row(name, "cupy")
 
 
-@pytest.mark.parametrize("shape", [(200, 300), (4, 200, 300)])
-def test_tf32(shape: tuple[int, ...]) -> None:
-    """Products of two matrices and of batches; the factors are rounded to 10 bits."""
+# --- products ---------------------------------------------------------------------------------------------------------------
+
+PRODUCTS = [
+    ((200, 300), (300, 100)),
+    ((1, 5000), (5000, 1)),
+    ((4, 20, 30), (4, 30, 10)),
+    ((4, 20, 30), (30, 10)),
+    ((20, 30), (4, 30, 10)),
+    ((3, 1, 20, 30), (2, 30, 10)),
+    ((2, 8, 64, 16), (2, 8, 16, 64)),
+    ((70000, 2, 3), (70000, 3, 2)),
+    ((7, 30), (30,)),
+    ((5, 0), (0, 3)),
+    ((0, 5), (5, 3)),
+]
+
+
+def product(a: np.ndarray, b: np.ndarray, out: Any = None) -> np.ndarray:
+    """``a @ b`` on the device, the arrays lying there as they lie here."""
+
+    def moved(x: np.ndarray) -> Any:
+        order = sorted(range(x.ndim), key=lambda axis: -x.strides[axis])
+        return ls_core.to_device(np.ascontiguousarray(x.transpose(order)), "cupy").transpose([order.index(axis) for axis in range(x.ndim)])
+
+    return np.asarray(ls_core.to_host(ls_core.matmul(moved(a), moved(b), out=out)))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16", "complex128", "int64"])
+@pytest.mark.parametrize(("left", "right"), PRODUCTS)
+def test_matmul(left: tuple[int, ...], right: tuple[int, ...], dtype: str) -> None:
+    if dtype == "bfloat16":
+        pytest.importorskip("ml_dtypes", reason="bfloat16 needs ml_dtypes, the extra bf16")
     g = np.random.default_rng(0)
-    a, b = g.normal(size=shape).astype("float32"), g.normal(size=(*shape[:-2], 300, 100)).astype("float32")
+    a, b = ((g.normal(size=size) * (3 if dtype == "int64" else 1)).astype(dtype) for size in (left, right))
+    wide = "float64" if dtype in ("float16", "bfloat16", "float32") else dtype
+    for how in ("plain", "transposed", "reversed axes", "moved axes"):
+        x, y = lying(a, how), lying(b, how)
+        wanted = np.matmul(x.astype(wide), y.astype(wide))
+        found = product(x, y)
+        assert (found.dtype.name, found.shape) == (dtype, wanted.shape)
+        assert difference(found.astype(wide), wanted) < {"float16": 2e-3, "bfloat16": 1e-2, "float32": 1e-5}.get(dtype, 1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+def test_matmul_out_and_slices(dtype: str) -> None:
+    import cupy
+
+    g = np.random.default_rng(0)
+    a, b = g.normal(size=(6, 40, 60)).astype(dtype), g.normal(size=(6, 60, 50)).astype(dtype)
+    on_device = cupy.asarray(a), cupy.asarray(b)
+    for out in (cupy.empty((6, 40, 50), dtype), cupy.empty((6, 50, 40), dtype).swapaxes(1, 2), cupy.zeros((6, 40, 100), dtype)[..., ::2]):
+        assert ls_core.matmul(*on_device, out=out) is out
+        assert_close(out, np.matmul(a.astype("float64"), b.astype("float64")), dtype)
+    for part in (np.s_[:, ::2, :], np.s_[:, :, ::-1], np.s_[::-1], np.s_[:, 3:17, 5:44]):
+        x, y = on_device[0][part], on_device[1][part].swapaxes(1, 2)[:, : on_device[0][part].shape[2]]
+        if x.shape[2] == y.shape[1]:
+            assert_close(ls_core.matmul(x, y), np.matmul(cupy.asnumpy(x).astype("float64"), cupy.asnumpy(y).astype("float64")), dtype)
+
+
+@pytest.mark.parametrize(("precision", "least", "most"), [("float32", 0, 1e-6), ("tf32", 1e-5, 5e-3), ("bfloat16", 1e-4, 2e-2)])
+@pytest.mark.parametrize("shape", [(256, 320), (4, 256, 320)])
+def test_matmul_precision(shape: tuple[int, ...], precision: str, least: float, most: float) -> None:
+    """Products of two matrices and of batches; the factors are rounded to 23, 10 or 7 bits."""
+    g = np.random.default_rng(0)
+    a, b = g.normal(size=shape).astype("float32"), g.normal(size=(*shape[:-2], 320, 128)).astype("float32")
     wanted = a.astype("float64") @ b.astype("float64")
+    with ls_core.use_matmul_precision(precision):
+        error = float(np.abs(product(a, b) - wanted).max() / np.abs(wanted).max())
+        exact = float(np.abs(product(a.astype("float64"), b.astype("float64")) - wanted).max())
+    assert least <= error < most
+    assert exact < 1e-10
 
-    def error() -> float:
-        product = ls_core.to_host(ls_core.to_device(a, "cupy") @ ls_core.to_device(b, "cupy"))
-        return float(np.abs(product - wanted).max() / np.abs(wanted).max())
 
-    assert error() < 1e-6
-    with ls_core.use_matmul_precision("tf32"):
-        assert 1e-5 < error() < 5e-3
-    assert error() < 1e-6
+def test_captured_products() -> None:
+    """CuPy's own are refused; ours are captured once they have run on that stream."""
+    import cupy
+
+    a, b, c = (cupy.full(size, 1, "float32") for size in ((3, 40, 60), (60, 50), (3, 50, 60)))
+    y, z = cupy.zeros((3, 40, 50), "float32"), cupy.zeros((3, 40, 60), "float32")
+    cupy.cuda.get_current_stream().synchronize()
+
+    def step() -> None:
+        ls_core.matmul(a, b, out=y)
+        ls_core.matmul(y, c, out=z)
+
+    stream = cupy.cuda.Stream(non_blocking=True)
+    with stream:
+        stream.begin_capture()
+        with pytest.raises(ls_core.BackendError, match="run the step once before"):
+            step()
+        stream.end_capture()
+        step()
+        stream.begin_capture()
+        step()
+        graph = stream.end_capture()
+        a[...] = 2
+        graph.launch()
+        assert (z == 2 * 60 * 50).all()
+
+
+def test_a_product_in_many_threads() -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    a = np.random.default_rng(0).normal(size=(300, 300)).astype("float32")
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: product(a, a).tobytes(), range(40)))
+    assert set(found) == {product(a, a).tobytes()}
 
 
 # --- training ---------------------------------------------------------------------------------------------------------------
