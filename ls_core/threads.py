@@ -11,6 +11,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable
+from types import TracebackType
 from typing import Any
 
 from .blas import blas_threads
@@ -79,6 +80,89 @@ def run_blocks(function: Callable[..., Any], blocks: list[tuple[int, int]]) -> N
             failure = done.get() or failure
     if failure is not None:
         raise failure
+
+
+class Task:
+    """A call that some thread makes once."""
+
+    def __init__(self, function: Callable[..., Any], *args: Any) -> None:
+        self._call: Any = (function, args)
+        self._claim, self._done = threading.Lock(), threading.Event()
+        self._failure: BaseException | None = None
+
+    def run(self, *_: int) -> None:
+        """Make the call, unless a thread has begun it."""
+        if not self._claim.acquire(blocking=False):
+            return
+        function, args = self._call
+        try:
+            function(*args)
+        except BaseException as problem:
+            self._failure = problem
+        self._call = None  # a task that is done keeps no arrays alive
+        self._done.set()
+
+    def wait(self) -> None:
+        """Return when the call is made; it is made here if no thread has begun it. Its exception is raised."""
+        self.run()
+        self._done.wait()
+        if self._failure is not None:
+            raise self._failure
+
+
+class Tasks:
+    """Calls that the pool's other threads make while this one goes on; on leaving, all are made.
+
+    With one thread, and within a block or another ``Tasks``, they are made when they are waited for.
+
+    >>> squares: list[int] = []
+    >>> with Tasks() as tasks:
+    ...     task = tasks.add(lambda k: squares.append(k * k), 7)
+    ...     task.wait()
+    >>> squares
+    [49]
+    """
+
+    def __init__(self) -> None:
+        self._tasks: list[Task] = []
+        self._returned: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+        self._alone = True
+        self._handed = 0
+
+    def __enter__(self) -> Tasks:
+        self._alone = _count == 1 or getattr(_inside, "busy", False)
+        if not self._alone:
+            _start_workers(_count - 1)
+            self._blas = blas_threads(1)
+            self._blas.__enter__()
+            _inside.busy = True
+        return self
+
+    def add(self, function: Callable[..., Any], *args: Any) -> Task:
+        """Have ``function(*args)`` called."""
+        task = Task(function, *args)
+        self._tasks.append(task)
+        if not self._alone:
+            self._handed += 1
+            _jobs.put((task.run, 0, 0, self._returned))
+        return task
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            if error is None:
+                for task in self._tasks:
+                    task.run()
+        finally:
+            for task in self._tasks:
+                task._claim.acquire(blocking=False)  # what nobody has begun is dropped if the block failed
+            for _ in range(self._handed):
+                self._returned.get()
+            if not self._alone:
+                _inside.busy = False
+                self._blas.__exit__(None, None, None)
+        if error is None:
+            for task in self._tasks:
+                task.wait()
 
 
 _jobs: queue.SimpleQueue[Any] = queue.SimpleQueue()

@@ -22,8 +22,8 @@ KINDS: dict[str, tuple[Kernel, Kernel, int, int]] = {  # forward, backward, stat
     "gru": (gru_forward, gru_backward, 1, 3),
     "lstm": (lstm_forward, lstm_backward, 2, 4),
 }
-SHAPES = [(1, 1, 1, 1), (3, 5, 4, 6), (7, 4, 33, 17), (32, 12, 40, 96), (19, 9, 128, 128)]  # B, T, I, U
-TIERS = ["numpy", "numba"]
+SHAPES = [(1, 1, 1, 1), (16, 1, 1, 1), (17, 5, 4, 6), (7, 4, 33, 17), (32, 50, 40, 96), (67, 9, 128, 128)]  # B, T, I, U
+CASES = [(kind, tier) for kind in KINDS for tier in ("numpy", "numba") if (kind, tier) != ("simple_rnn", "numpy")]  # which has no override
 
 
 @pytest.fixture(params=[1, 2])
@@ -70,8 +70,7 @@ def compare(got: Any, wanted: Any, dtype: str) -> None:
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize(("kind", "tier"), CASES)
 def test_same_as_the_reference(kind: str, tier: str, shape: tuple[int, ...], dtype: str, masked: bool, threads: int) -> None:
     forward, backward = overrides(kind, tier)
     slow_forward, slow_backward, _, _ = KINDS[kind]
@@ -84,15 +83,14 @@ def test_same_as_the_reference(kind: str, tier: str, shape: tuple[int, ...], dty
         compare(backward(*d_states, dhs, got[-1], *options), slow_backward.reference(*d_states, dhs, wanted[-1], *options), dtype)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize(("kind", "tier"), CASES)
 def test_without_bias_and_with_views(kind: str, tier: str) -> None:
     """x time first and every other column of a wider array; weights that nobody may write to."""
     forward, backward = overrides(kind, tier)
     slow_forward, slow_backward, _, _ = KINDS[kind]
-    given, d_states, dy = draw(kind, (6, 5, 4, 3), "float64", True, bias=False)
+    given, d_states, dy = draw(kind, (17, 5, 4, 3), "float64", True, bias=False)
     wanted = slow_forward.reference(*given)
-    wide = np.zeros((6, 5, 8))
+    wide = np.zeros((17, 5, 8))
     wide[..., ::2] = given[0]
     time_first = np.ascontiguousarray(given[0].transpose(1, 0, 2)).transpose(1, 0, 2)
     for array in given[1:-2]:
@@ -107,11 +105,10 @@ def test_without_bias_and_with_views(kind: str, tier: str) -> None:
         compare(backward(*d_states, np.ascontiguousarray(dy.transpose(1, 0, 2)), got[-1], *options), back, "float64")
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize(("kind", "tier"), CASES)
 def test_nothing_that_was_given_changes(kind: str, tier: str) -> None:
     forward, backward = overrides(kind, tier)
-    given, d_states, dy = draw(kind, (9, 4, 5, 7), "float32", True, bias=True)
+    given, d_states, dy = draw(kind, (19, 4, 5, 7), "float32", True, bias=True)
     result = forward(*given)
     dhs = dy.transpose(1, 0, 2)
     arrays = [a for a in (*given, *d_states, dy, *flat(result)) if a is not None]
@@ -121,13 +118,12 @@ def test_nothing_that_was_given_changes(kind: str, tier: str) -> None:
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize(("kind", "tier"), CASES)
 @pytest.mark.parametrize("dtype", ["float16", "complex128"])
 def test_other_types_take_the_reference(kind: str, tier: str, dtype: str) -> None:
     forward, backward = overrides(kind, tier)
     slow_forward, slow_backward, _, _ = KINDS[kind]
-    given, d_states, dy = draw(kind, (3, 4, 5, 6), dtype, False, bias=True)
+    given, d_states, dy = draw(kind, (16, 4, 5, 6), dtype, False, bias=True)
     wanted, got = slow_forward.reference(*given), forward(*given)
     options = (given[-4], given[-3], None, True, None, True)
     compare(got, wanted, dtype)
@@ -142,9 +138,10 @@ def test_what_is_no_number_stays_in_its_row(kind: str, value: float) -> None:
 
     ls_core.set_seed(0)
     layer = getattr(ls_layers, kind)(20)
-    x = np.ones((9, 3, 4), "float32")
-    layer(x)
-    x[8, 1, 2] = np.nan
+    x = np.ones((19, 3, 4), "float32")
+    clean = layer(x)
+    x[18, 1, 2] = value
     y = layer(x)
-    assert np.isfinite(y[:8]).all()
-    assert np.isnan(y[8]).any()
+    np.testing.assert_array_equal(y[:18], clean[:18])
+    assert (y[18] != clean[18]).any()
+    assert np.isnan(y[18]).any() or np.isinf(value)  # infinity may be but the end of a gate

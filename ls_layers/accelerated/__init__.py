@@ -17,8 +17,9 @@ from . import batch_normalization_numpy as batch_normalization_numpy
 from . import convolution_numpy as convolution_numpy
 from . import cuda as cuda
 from . import dense_numpy as dense_numpy
+from . import gru_numpy as gru_numpy
+from . import lstm_numpy as lstm_numpy
 from . import pooling_numpy as pooling_numpy
-from . import recurrent_numpy as recurrent_numpy
 from . import relu_numpy as relu_numpy
 
 if os.environ.get("LS_ACCELERATOR", "1") != "0" and find_spec("numba") is not None:

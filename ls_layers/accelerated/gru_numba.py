@@ -10,14 +10,15 @@ from ls_core.types import Array
 
 from ..gru import gru_backward, gru_forward
 from .blocks import plain
-from .recurrent_numpy import Parts, gru_backward_rows, gru_forward_rows
+from .gru_numpy import gru_backward_numpy, gru_forward_numpy
+from .recurrent_numpy import Columns
 from .recurrent_rows import fits, or_nothing, or_zeros, run_rows, run_rows_back
 
 
 @gru_forward.override("numba")
 def gru_forward_compiled(x: Array, h0: Array, W: Array, U: Array, b: Array | None, mask: Array | None) -> tuple[Array, Array, Any]:
     if not fits(x, h0, W, U, b):
-        return gru_forward_rows(x, h0, W, U, b, mask)
+        return gru_forward_numpy(x, h0, W, U, b, mask)
     from .gru_compiled import forward
     from .recurrent_compiled import packed
 
@@ -43,8 +44,8 @@ def gru_backward_compiled(
     truncate: int | None,
     input_gradient: bool,
 ) -> tuple[Array, ...]:
-    if isinstance(saved, Parts) or not fits(dhT, dhs, saved[0], W, U):
-        return gru_backward_rows(dhT, dhs, saved, W, U, mask, has_bias, truncate, input_gradient)
+    if isinstance(saved, Columns) or not fits(dhT, dhs, saved[0], W, U):
+        return gru_backward_numpy(dhT, dhs, saved, W, U, mask, has_bias, truncate, input_gradient)
     xt, gates, hs, qs = saved
     from .gru_compiled import backward
     from .recurrent_compiled import packed

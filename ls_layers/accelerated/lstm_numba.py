@@ -10,7 +10,8 @@ from ls_core.types import Array
 
 from ..lstm import lstm_backward, lstm_forward
 from .blocks import plain
-from .recurrent_numpy import Parts, lstm_backward_rows, lstm_forward_rows
+from .lstm_numpy import lstm_backward_numpy, lstm_forward_numpy
+from .recurrent_numpy import Columns
 from .recurrent_rows import fits, or_nothing, or_zeros, run_rows, run_rows_back
 
 
@@ -19,7 +20,7 @@ def lstm_forward_compiled(
     x: Array, h0: Array, c0: Array, W: Array, U: Array, b: Array | None, mask: Array | None
 ) -> tuple[Array, Array, Array, Any]:
     if not fits(x, h0, c0, W, U, b):
-        return lstm_forward_rows(x, h0, c0, W, U, b, mask)
+        return lstm_forward_numpy(x, h0, c0, W, U, b, mask)
     from .lstm_compiled import forward
     from .recurrent_compiled import packed
 
@@ -47,8 +48,8 @@ def lstm_backward_compiled(
     truncate: int | None,
     input_gradient: bool,
 ) -> tuple[Array, ...]:
-    if isinstance(saved, Parts) or not fits(dhT, dcT, dhs, saved[0], W, U):
-        return lstm_backward_rows(dhT, dcT, dhs, saved, W, U, mask, has_bias, truncate, input_gradient)
+    if isinstance(saved, Columns) or not fits(dhT, dcT, dhs, saved[0], W, U):
+        return lstm_backward_numpy(dhT, dcT, dhs, saved, W, U, mask, has_bias, truncate, input_gradient)
     xt, gates, hs, cs, tanh_c = saved
     from .lstm_compiled import backward
     from .recurrent_compiled import packed

@@ -10,14 +10,13 @@ from ls_core.types import Array
 
 from ..simple_rnn import simple_rnn_backward, simple_rnn_forward
 from .blocks import plain
-from .recurrent_numpy import Parts, simple_rnn_backward_rows, simple_rnn_forward_rows
 from .recurrent_rows import fits, or_nothing, or_zeros, run_rows, run_rows_back
 
 
 @simple_rnn_forward.override("numba")
 def simple_rnn_forward_compiled(x: Array, h0: Array, W: Array, U: Array, b: Array | None, mask: Array | None) -> tuple[Array, Array, Any]:
     if not fits(x, h0, W, U, b):
-        return simple_rnn_forward_rows(x, h0, W, U, b, mask)
+        return simple_rnn_forward.reference(x, h0, W, U, b, mask)
     from .recurrent_compiled import packed
     from .simple_rnn_compiled import forward
 
@@ -42,8 +41,8 @@ def simple_rnn_backward_compiled(
     truncate: int | None,
     input_gradient: bool,
 ) -> tuple[Array, ...]:
-    if isinstance(saved, Parts) or not fits(dhT, dhs, saved[0], W, U):
-        return simple_rnn_backward_rows(dhT, dhs, saved, W, U, mask, has_bias, truncate, input_gradient)
+    if not fits(dhT, dhs, saved[0], W, U):
+        return simple_rnn_backward.reference(dhT, dhs, saved, W, U, mask, has_bias, truncate, input_gradient)
     xt, hs = saved
     from .recurrent_compiled import packed
     from .simple_rnn_compiled import backward
