@@ -23,6 +23,7 @@ from ls_core.testing.standin import host_syncs
 from ls_core.threads import thread_count
 from ls_layers import BatchNormalization, Dense
 from ls_optim import SGD, Adam, Optimizer, flat
+from ls_optim.accelerated.updates_numpy import BLOCK
 
 from .launches import launches
 
@@ -650,12 +651,12 @@ def test_memory(name: str) -> None:
             kept, peak = tracemalloc.get_traced_memory()
             assert kept < (1 + states) * size * 1.02, "values and state once"
             # one flat array on top: while laying out, and then the gathered gradients; and update's block of each thread
-            assert peak < (2 + states) * size * 1.02 + thread_count() * 2**16 * 8
+            assert peak < (2 + states) * size * 1.02 + thread_count() * BLOCK * 8
             tracemalloc.reset_peak()
             one()
             again, peak = tracemalloc.get_traced_memory()
             assert again < kept + 10_000
-            assert peak < kept + size * 1.02 + thread_count() * 2**16 * 8
+            assert peak < kept + size * 1.02 + thread_count() * BLOCK * 8
         finally:
             tracemalloc.stop()
 

@@ -1,6 +1,6 @@
 """Adam, SGD and RMSprop on NumPy: large arrays block by block without temporary arrays, each thread its own blocks.
 
-A RowGradient is made dense for one block at a time only. Arrays of a block or less take the references.
+A RowGradient is made dense for one block at a time only. Small arrays take the references.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..adam import adam_update
 from ..rmsprop import rmsprop_update
 from ..sgd import sgd_update
 
-BLOCK = 1 << 16  # numbers: larger blocks leave the cache, smaller ones spend their time on calls
+BLOCK = 1 << 17  # numbers: larger blocks leave the cache; in smaller ones threads wait for the interpreter's lock, call after call
 LEAST = 1 << 16  # numbers that a thread must have to be worth it
 
 Update = Callable[[Array, Array, list[Array], Array], Any]  # value, gradient, state, scratch; all of one block
@@ -27,7 +27,7 @@ Update = Callable[[Array, Array, list[Array], Array], Any]  # value, gradient, s
 
 def is_large(value: Array, grad: Any) -> bool:
     """Whether blocks are worth the trouble."""
-    return value.size > BLOCK or isinstance(grad, RowGradient)
+    return value.size > LEAST or isinstance(grad, RowGradient)
 
 
 def fits(value: Array, grad: Any, state: list[Array]) -> bool:
@@ -45,7 +45,7 @@ def in_blocks(update: Update, value: Array, grad: Any, state: list[Array]) -> No
         flat, given, kept = value.reshape(-1), grad.reshape(-1), [a.reshape(-1) for a in state]
 
         def part(begin: int, end: int) -> None:
-            scratch = np.empty(BLOCK, value.dtype)
+            scratch = np.empty(min(BLOCK, end - begin), value.dtype)
             for i in range(begin, end, BLOCK):
                 j = min(i + BLOCK, end)
                 update(flat[i:j], given[i:j], [a[i:j] for a in kept], scratch[: j - i])
@@ -56,7 +56,7 @@ def in_blocks(update: Update, value: Array, grad: Any, state: list[Array]) -> No
 def _in_blocks_of_rows(update: Update, value: Array, grad: RowGradient, state: list[Array]) -> None:
     rows, values = in_order(grad)
     columns = values.shape[1]
-    several = max(1, BLOCK // max(1, columns))  # rows of a block
+    several = max(1, min(len(value), BLOCK // max(1, columns)))  # rows of a block
     flat, kept = value.reshape(-1), [a.reshape(-1) for a in state]
 
     def part(begin: int, end: int) -> None:
