@@ -43,14 +43,24 @@ def test_a_calls_exception_is_raised_where_it_is_waited_for_or_on_leaving() -> N
     def fail() -> None:
         raise ValueError("seven")
 
-    with pytest.raises(ValueError, match="seven"), Tasks() as tasks:
-        tasks.add(fail).wait()
-        pytest.fail("waited for, and nothing was raised")
-    others: list[int] = []
-    with pytest.raises(ValueError, match="seven"), Tasks() as tasks:
-        tasks.add(fail)
-        tasks.add(others.append, 1)
-    assert others == [1]
+    went_on: list[int] = []
+
+    def waiting() -> None:
+        with Tasks() as tasks:
+            tasks.add(fail).wait()
+            went_on.append(0)
+
+    def leaving() -> None:
+        with Tasks() as tasks:
+            tasks.add(fail)
+            tasks.add(went_on.append, 1)
+
+    with pytest.raises(ValueError, match="seven"):
+        waiting()
+    assert went_on == []
+    with pytest.raises(ValueError, match="seven"):
+        leaving()
+    assert went_on == [1]
 
 
 @pytest.mark.usefixtures("threads")
@@ -61,10 +71,14 @@ def test_a_block_that_fails_drops_what_nobody_has_begun_and_waits_for_the_rest()
         gate.wait(0.05)
         made.append(k)
 
-    with pytest.raises(KeyboardInterrupt), Tasks() as tasks:
-        for k in range(40):
-            tasks.add(slow, k)
-        raise KeyboardInterrupt
+    def interrupted() -> None:
+        with Tasks() as tasks:
+            for k in range(40):
+                tasks.add(slow, k)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     now = len(made)
     assert now < 40
     gate.wait(0.1)
