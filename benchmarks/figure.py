@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ls_core.backend import is_array, to_host
+from ls_core.backend import backend_of, is_array, to_host
 from ls_core.gradcheck.subject import leaves
 from ls_core.testing.tolerances import TOLERANCES
 
@@ -91,15 +91,33 @@ def difference(got: np.ndarray, wanted: np.ndarray) -> float:
     return float(np.abs(a - b).max(initial=0.0) / max(np.abs(b).max(initial=0.0), 1e-30))
 
 
-def matches(expected: Sequence[np.ndarray], results: Callable[[Any], list[np.ndarray]] = host_arrays) -> Callable[[Any], str | None]:
-    """A ``verify`` that compares with ``expected`` under the table of tolerances, by the dtype of the result."""
+def unfinished(result: Any) -> str | None:
+    """What is wrong with a result that holds arrays of a kind that may compute when somebody reads them."""
+    arrays = [leaf for leaf in leaves(result) if isinstance(leaf, np.ndarray) or is_array(leaf)]
+    kinds = [type(leaf) for leaf in arrays if type(leaf) is not backend_of(leaf).array_type]
+    return f"a {kinds[0].__name__} came, which may compute when it is read, and no plain array" if kinds else None
+
+
+def matches(
+    expected: Sequence[np.ndarray], results: Callable[[Any], list[np.ndarray]] = host_arrays, dtypes: Sequence[str] | None = None
+) -> Callable[[Any], str | None]:
+    """A ``verify`` that compares with ``expected`` under the table of tolerances.
+
+    ``dtypes``: what the results must have; those of ``expected``, unless it is more exact than they can be.
+    """
+    wanted = [a.dtype.name for a in expected] if dtypes is None else list(dtypes)
 
     def verify(result: Any) -> str | None:
+        lazy = unfinished(result)
+        if lazy:
+            return lazy
         got = results(result)
         if len(got) != len(expected):
             return f"{len(got)} arrays came, the reference gives {len(expected)}"
         for i, (a, b) in enumerate(zip(got, expected, strict=True)):
-            error, bound = difference(a, b), TOLERANCES.get(str(a.dtype), 0.0)
+            error, bound = difference(a, b), TOLERANCES.get(wanted[i], 0.0)
+            if a.dtype != wanted[i]:
+                return f"array {i} is {a.dtype}, the reference gives {wanted[i]}"
             if not error <= bound:
                 return f"array {i} differs from the reference by {error:.1e}; {a.dtype} allows {bound:.0e}"
         return None

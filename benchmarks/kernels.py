@@ -24,10 +24,10 @@ from ls_core.testing.tolerances import TOLERANCES, difference
 
 from .clock import HOST, cuda_clock
 from .count import of_variant
-from .figure import Figure, Refused, matches
+from .figure import Figure, Refused, matches, unfinished
 from .machine import has_cuda, tier, tiers
 from .measure import Subject, measure_in_turn
-from .record import Call, Fresh, compared, record, truth, work_of
+from .record import Call, Fresh, Truth, changeable, compared, copies, differing, other_numbers, record, truth, truth_of
 from .report import Report, milliseconds, options_of, parse, percent, spread, wanted
 from .subjects import SPECS, Spec
 
@@ -90,7 +90,7 @@ def subjects_of(spec: Spec, size: str, where: Sequence[Variant]) -> tuple[dict[t
     """The subjects by kernel and direction, and what was refused before it was timed."""
     refused: list[tuple[str, Refused]] = []
     found: dict[tuple[str, str], list[Subject]] = {}
-    references: dict[tuple[str, str], Any] = {}
+    references: dict[tuple[str, str], Truth] = {}
     expected_pass: list[Any] = []
     for variant in where:
         try:
@@ -102,7 +102,7 @@ def subjects_of(spec: Spec, size: str, where: Sequence[Variant]) -> tuple[dict[t
             refused.append((f"{spec.name} {size} {variant.name}", Refused("failed", f"{type(problem).__name__}: {problem}")))
             continue
         if variant.name == "reference":
-            references = {call.key: (truth(call), work_of(call, spec.shortcut)) for call in calls}
+            references = {call.key: truth_of(call, spec.shortcut) for call in calls}
             expected_pass = outcome
         elif not (spec.draws and variant.backend != "numpy"):
             fault = _layer_problem(outcome, expected_pass)
@@ -112,15 +112,39 @@ def subjects_of(spec: Spec, size: str, where: Sequence[Variant]) -> tuple[dict[t
         for call in calls:
             known = found.setdefault(call.key, [])
             same_backend = [s for s in known if s.labels["backend"] == variant.backend]
-            if call.key in references and not any(s.labels["function"] is call.function for s in same_backend):
-                known.append(_subject(spec, size, variant, call, *references[call.key]))
+            reference = references.get(call.key)
+            if reference is None or not reference.is_of(call) or any(s.labels["function"] is call.function for s in same_backend):
+                continue
+            subject = _subject(spec, size, variant, call, reference)
+            with variant():
+                fault = _cheats(call, reference, spec.draws and variant.backend != "numpy")
+            if fault:
+                refused.append((subject.name, Refused("wrong", fault)))
+            else:
+                known.append(subject)
     return found, refused
 
 
-def _subject(spec: Spec, size: str, variant: Variant, call: Call, expected: list[Any], work: Any) -> Subject:
+def _cheats(call: Call, known: Truth, drawn: bool) -> str | None:
+    """What one call with the recorded numbers does not show: writing to what it is given, and results from before."""
+    written = set(call.written) - set(known.call.written)
+    fault = None
+    if known.others is not None and not drawn and changeable(call) is not None:
+        call()
+        with other_numbers(call):
+            before = copies(call.args)
+            fault = matches(known.others, list, known.dtypes)(compared(call.direction, call()))
+            written |= set(differing(call.args, before))
+    if call.direction == "backward":
+        written &= {0}  # dy; what its own forward kept it may use up
+    if written:
+        return f"it writes to its argument {min(written)}"
+    return f"for other numbers in the same arrays {fault}" if fault else None
+
+
+def _subject(spec: Spec, size: str, variant: Variant, call: Call, known: Truth) -> Subject:
     on_device = variant.backend != "numpy"
-    if spec.draws and on_device:
-        expected = truth(call)
+    expected = truth(call) if spec.draws and on_device else known.expected
     shape = " x ".join(map(str, spec.shapes[size]))
     labels = {
         "layer": spec.name,
@@ -134,10 +158,14 @@ def _subject(spec: Spec, size: str, variant: Variant, call: Call, expected: list
         "function": call.function,
     }
     name = f"{spec.name} {call.kernel.__name__} {call.direction} {shape} {variant.name}"
-    compare = matches(expected, list)
+    compare = matches(expected, list, known.dtypes)
     clock = cuda_clock() if on_device else HOST
-    work = of_variant(work, call.args, call.result)
-    subject = Subject(name, call, lambda result: compare(compared(call.direction, result)), work, clock, around=variant, labels=labels)
+    work = of_variant(known.work, call.args, call.result)
+
+    def verify(result: Any) -> str | None:
+        return unfinished(result) or compare(compared(call.direction, result))
+
+    subject = Subject(name, call, verify, work, clock, around=variant, labels=labels)
     if call.mutates:
         fresh = Fresh(call)
         subject.run, subject.prepare = fresh, fresh.prepare

@@ -12,6 +12,7 @@ Libraries with threads take their turns with a lead that outlasts this; a user h
 from __future__ import annotations
 
 import gc
+import random
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -29,6 +30,7 @@ from .roofline import Roofline, Work
 
 MARGIN = 1.05  # how far above the roofline a figure may lie: the roofline is a measurement too
 SAMPLE = 4e-4  # seconds that one sample lasts at least; short calls are repeated
+LOOK = 0.05  # of the samples have their result compared as soon as the clock has stopped, beside the first and the last
 
 
 @dataclass
@@ -191,9 +193,11 @@ def measure_in_turn(
         except Exception as problem:
             found[i] = Refused("failed", f"{type(problem).__name__}: {problem}")
     waiting = list(ready)
+    look = random.Random()
     for attempt in range(tries):
         taken: dict[int, list[_Sample]] = {i: [] for i in waiting}
         results: dict[int, Any] = {}
+        faults: dict[int, str | None] = dict.fromkeys(waiting)
         collecting = gc.isenabled()
         gc.disable()
         try:
@@ -203,6 +207,8 @@ def measure_in_turn(
                     results[i] = None  # so that its memory can be used again, as in a program's loop
                     with subjects[i].around():
                         sample, results[i] = _sample(subjects[i], ready[i].calls)
+                        if faults[i] is None and (not taken[i] or look.random() < LOOK):  # nobody can know when it is looked at
+                            faults[i] = subjects[i].verify(results[i])
                     taken[i].append(sample)
         finally:
             if collecting:
@@ -210,6 +216,8 @@ def measure_in_turn(
         again = []
         for i in waiting:
             try:
+                if faults[i]:
+                    raise Refused("wrong", f"between the first call and the last {faults[i]}")
                 found[i] = _figure(subjects[i], ready[i], taken[i], results[i], roofline)
             except Refused as refusal:
                 found[i] = refusal

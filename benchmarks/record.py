@@ -28,8 +28,14 @@ class Call:
     function: Callable[..., Any]
     args: list[Any]  # as they were before the call
     named: dict[str, Any]
-    mutates: bool  # whether it writes to arguments: an update does, and a backward that uses up what its forward kept
+    written: tuple[int, ...]  # arguments that it writes to: an update does, and a backward that uses up what its forward kept
     result: Any = None
+    nested: bool = False  # called by another kernel, whose overrides may call it with other arguments or not at all
+
+    @property
+    def mutates(self) -> bool:
+        """Whether a second call would get other arguments."""
+        return bool(self.written)
 
     @property
     def key(self) -> tuple[str, str]:
@@ -61,27 +67,48 @@ class Fresh:
 def recording(calls: list[Call], phase: str) -> Iterator[None]:
     """Within, every call of a kernel is noted, the first of each kernel."""
     known = {call.key for call in calls}
+    depth = 0
 
     def note(self: Kernel, first: Any, *rest: Any, **named: Any) -> Any:
+        nonlocal depth
         function = self._table.get(type(first), self.reference)
         direction = "forward" if self.__name__.endswith("_forward") else phase
-        if (self.__name__, direction) in known:
-            return function(first, *rest, **named)
+        depth += 1
+        try:
+            if (self.__name__, direction) in known:
+                return function(first, *rest, **named)
+            return noted(self, function, direction, [first, *rest], named)
+        finally:
+            depth -= 1
+
+    def noted(self: Kernel, function: Callable[..., Any], direction: str, args: list[Any], named: dict[str, Any]) -> Any:
         known.add((self.__name__, direction))
-        args = [first, *rest]
         before = copies(args)
         result = function(*args, **named)
-        changed = not all(same(a, b) for a, b in zip(leaves(args), leaves(before), strict=True))
-        calls.append(Call(self, direction, function, before if changed else args, named, changed, result))
+        changed = differing(args, before)
+        calls.append(Call(self, direction, function, before if changed else args, named, changed, result, depth > 1))
         return result
 
     with mock.patch.object(Kernel, "__call__", note):
         yield
 
 
+def differing(args: list[Any], before: list[Any]) -> tuple[int, ...]:
+    """Which arguments are no longer what they were."""
+    return tuple(i for i, (a, b) in enumerate(zip(args, before, strict=True)) if not all(map(same, leaves(a), leaves(b))))
+
+
 def same(a: Any, b: Any) -> bool:
     """Whether two leaves are the same bits; what is no array always is."""
     return not is_array(a) or bool(to_host(get_xp(a).array_equal(a, b)))
+
+
+def alike(a: Any, b: Any) -> bool:
+    """Whether two leaves are the same but for rounding."""
+    if not (is_array(a) and is_array(b)):
+        return is_array(a) == is_array(b) and bool(a == b)
+    a, b = to_host(a), to_host(b)
+    return a.shape == b.shape and bool(np.allclose(a, b, rtol=1e-3, atol=1e-3, equal_nan=True))
 
 
 def record(pair: Pair) -> list[Call]:
@@ -126,6 +153,52 @@ def truth(call: Call) -> list[np.ndarray]:
     """What the reference gives in float64 for these arguments."""
     exact = replace(copied(call, np.float64, host=True), function=call.kernel.reference)
     return compared(call.direction, exact())
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What the reference gives for a call: in float64, for these numbers and for others in the same arrays; its dtypes; its work."""
+
+    expected: list[np.ndarray]
+    others: list[np.ndarray] | None
+    dtypes: list[str]
+    work: Work
+    call: Call
+
+    def is_of(self, call: Call) -> bool:
+        """Whether ``call`` asks for the same: one that a layer makes does, one that another kernel makes may differ by variant."""
+        if not call.nested:
+            return True
+        pairs = list(zip(leaves(call.args), leaves(self.call.args), strict=False))
+        return len(leaves(call.args)) == len(leaves(self.call.args)) and all(alike(a, b) for a, b in pairs)
+
+
+def truth_of(call: Call, shortcut: float) -> Truth:
+    """From the reference's own call."""
+    others = None
+    if changeable(call) is not None:
+        with other_numbers(call):
+            others = truth(call)
+    given = call.args if call.result is None else call.result
+    dtypes = [a.dtype.name for a in compared(call.direction, given)]
+    return Truth(truth(call), others, dtypes, work_of(call, shortcut), call)
+
+
+def changeable(call: Call) -> Any:
+    """The array of a call that may hold other numbers for a moment: the first argument, where it has floats of its own."""
+    first = call.args[0] if call.args else None
+    plain = is_array(first) and is_float(first) and first.size > 0 and not call.mutates
+    return first if plain and getattr(first.flags, "writeable", True) and all(first.strides) else None
+
+
+@contextlib.contextmanager
+def other_numbers(call: Call) -> Iterator[None]:
+    """Within, the first argument holds other numbers in the same memory: who gives a result from before gives a wrong one."""
+    array = changeable(call)
+    kept = array.copy()
+    array *= -0.5
+    yield
+    array[...] = kept
 
 
 def work_of(call: Call, shortcut: float) -> Work:

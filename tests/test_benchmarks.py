@@ -118,7 +118,7 @@ def test_a_kernel_that_is_right_only_when_it_is_checked_is_refused() -> None:
         calls.append(1)
         return doubled() if len(calls) == 1 else X
 
-    with pytest.raises(Refused, match="wrong: after"):
+    with pytest.raises(Refused, match="wrong: between the first call and the last"):
         measure(subject(run), **QUICK)
 
 

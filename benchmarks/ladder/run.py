@@ -47,7 +47,8 @@ def subject_of(ladder: Ladder, rung: Rung, size: str, truth: list[np.ndarray], w
     name = f"{ladder.title} {size} {rung.name}"
     clock = cuda_clock() if rung.device else HOST
     labels = {"ladder": ladder.title, "rung": rung.name, "size": size, "shape": ladder.shapes[size], "source": rung.source}
-    return Subject(name, lambda: rung.run(*given), matches(truth), work, clock, labels=labels)
+    verify = matches(truth, dtypes=["float32"] * len(truth))
+    return Subject(name, lambda: rung.run(*given), verify, work, clock, labels=labels)
 
 
 def climb(report: Report, ladder: Ladder, size: str, seconds: float) -> dict[str, Figure | Refused]:
