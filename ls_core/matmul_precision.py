@@ -22,8 +22,8 @@ def use_matmul_precision(precision: str) -> Restore:
     ----------
     precision : {'float32', 'tf32', 'bfloat16'}
         'float32': every product in float32, the default. The others let tensor cores multiply rounded factors, while the sums stay
-        in float32: 'tf32' rounds to 10 bits of mantissa (relative error up to 5e-4 each), 'bfloat16' to 7 (4e-3), at
-        twice the speed where the numbers come fast enough. Arrays stay float32.
+        in float32: 'tf32' rounds to 10 bits of mantissa (relative error up to 5e-4 each), 'bfloat16' to 7 (4e-3) or, where cuBLAS
+        finds that faster, to 10. Arrays stay float32.
 
     Raises
     ------

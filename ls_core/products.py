@@ -86,7 +86,7 @@ def multiply_all(*pairs: tuple[Array, Array]) -> list[Any]:
     work = sum(a.size * b.shape[1] for a, b in pairs)
     if work <= SMALL or not can_set_blas_threads():
         return [np.matmul(a, b) for a, b in pairs]
-    products = [np.empty((len(a), b.shape[1]), np.result_type(a, b)) for a, b in pairs]
+    products = [np.empty((len(a), b.shape[1]), _type_of(a, b)) for a, b in pairs]
     parts = len(split(work, SHARE))
 
     def part(k: int, _: int) -> None:
@@ -103,12 +103,17 @@ def multiply_all(*pairs: tuple[Array, Array]) -> list[Any]:
     return products
 
 
+def _type_of(a: Array, b: Array) -> Any:
+    """The type of ``a @ b``: float32 for bfloat16, whose products NumPy does not know."""
+    return a.dtype if a.dtype == b.dtype and a.dtype.kind in "fc" else np.matmul(a[..., :0, :], b[..., :, :0]).dtype
+
+
 def _batches(a: Array, b: Array, work: int) -> Any:
     """``a @ b`` with leading axes, of which each thread makes some of the first."""
     shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])
     if shape[:-2] == (1,) * (len(shape) - 2):
         return multiply_all((a.reshape(a.shape[-2:]), b.reshape(b.shape[-2:])))[0].reshape(shape)
-    product = np.empty(shape, np.result_type(a, b))
+    product = np.empty(shape, _type_of(a, b))
 
     def rows(x: Array, i: int, j: int) -> Array:
         return x if x.ndim < len(shape) or len(x) == 1 else x[i:j]

@@ -33,7 +33,8 @@ needs_compiler = pytest.mark.skipif(compiler() is None, reason="no C++ compiler:
 
 
 @pytest.fixture
-def emulated() -> Iterator[None]:
+def emulated(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(cublas, "_handles", {})
     with cuda_kernels("ls_core.cuda.cublas"):
         calls.clear()
         yield

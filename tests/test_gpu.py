@@ -165,10 +165,10 @@ def test_matmul_out_and_slices(dtype: str) -> None:
             assert_close(ls_core.matmul(x, y), np.matmul(cupy.asnumpy(x).astype("float64"), cupy.asnumpy(y).astype("float64")), dtype)
 
 
-@pytest.mark.parametrize(("precision", "least", "most"), [("float32", 0, 1e-6), ("tf32", 1e-5, 5e-3), ("bfloat16", 1e-4, 2e-2)])
+@pytest.mark.parametrize(("precision", "least", "most"), [("float32", 0, 1e-6), ("tf32", 1e-5, 5e-3), ("bfloat16", 1e-5, 2e-2)])
 @pytest.mark.parametrize("shape", [(256, 320), (4, 256, 320)])
 def test_matmul_precision(shape: tuple[int, ...], precision: str, least: float, most: float) -> None:
-    """Products of two matrices and of batches; the factors are rounded to 23, 10 or 7 bits."""
+    """Products of two matrices and of batches; the factors are rounded to 23, 10 or 7 bits (or 10, if cuBLAS likes)."""
     g = np.random.default_rng(0)
     a, b = g.normal(size=shape).astype("float32"), g.normal(size=(*shape[:-2], 320, 128)).astype("float32")
     wanted = a.astype("float64") @ b.astype("float64")
@@ -179,9 +179,13 @@ def test_matmul_precision(shape: tuple[int, ...], precision: str, least: float, 
     assert exact < 1e-10
 
 
-def test_captured_products() -> None:
+def test_captured_products(monkeypatch: pytest.MonkeyPatch) -> None:
     """CuPy's own are refused; ours are captured once they have run on that stream."""
     import cupy
+
+    from ls_core.cuda import cublas
+
+    monkeypatch.setattr(cublas, "_handles", {})  # a stream may have got the address of one that is gone
 
     a, b, c = (cupy.full(size, 1, "float32") for size in ((3, 40, 60), (60, 50), (3, 50, 60)))
     y, z = cupy.zeros((3, 40, 50), "float32"), cupy.zeros((3, 40, 60), "float32")

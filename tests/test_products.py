@@ -92,6 +92,14 @@ def test_two_types_and_read_only(rng: np.random.Generator) -> None:
     assert_close(matmul(a, b), a @ b)
 
 
+def test_bfloat16_as_numpy(rng: np.random.Generator) -> None:
+    pytest.importorskip("ml_dtypes", reason="bfloat16 needs ml_dtypes, the extra bf16")
+    for left, right in (((2, 3), (3, 4)), ((60, 70), (70, 50)), ((4, 60, 70), (4, 70, 50))):
+        a, b = (rng.normal(size=size).astype("bfloat16") for size in (left, right))
+        assert matmul(a, b).dtype == np.matmul(a, b).dtype
+        assert_close(matmul(a, b), np.matmul(a, b), "float32")
+
+
 def test_within_a_block_and_always_the_same_bits(rng: np.random.Generator) -> None:
     a, b = rng.normal(size=(60, 70)).astype("float32"), rng.normal(size=(70, 50)).astype("float32")
     wanted, found = matmul(a, b), {}

@@ -137,7 +137,8 @@ int cublasSetMathMode(void *handle, int mode) {
 
 int cublasGemmEx(void *handle, int opa, int opb, int m, int n, int k, const void *alpha, const void *A, int Atype, int lda, const void *B,
                  int Btype, int ldb, const void *beta, void *C, int Ctype, int ldc, int compute, int algorithm) {
-    return cublas::gemm(handle, opa, opb, m, n, k, alpha, A, Atype, lda, 0, B, Btype, ldb, 0, beta, C, Ctype, ldc, 0, 1, compute, algorithm);
+    return cublas::gemm(handle, opa, opb, m, n, k, alpha, A, Atype, lda, 0, B, Btype, ldb, 0, beta, C, Ctype, ldc, 0, 1, compute,
+                        algorithm);
 }
 
 int cublasGemmStridedBatchedEx(void *handle, int opa, int opb, int m, int n, int k, const void *alpha, const void *A, int Atype, int lda,
