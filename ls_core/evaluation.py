@@ -17,7 +17,10 @@ from .tracking import LazyLogs, LossTracker, memory_kept
 from .types import Array
 
 if TYPE_CHECKING:
+    from .cuda.graph import CapturedSteps
     from .run import Run
+
+Found = tuple[Any, Any, list[Array], Array]  # of a step: outputs, mask, each output's loss, loss
 
 
 class Evaluator(Predictor):
@@ -27,6 +30,7 @@ class Evaluator(Predictor):
     run: Run | None = None  # where fit stands, while it runs
     _objective: Objective | None = None
     _precision: MixedPrecision | None = None
+    _graphs: CapturedSteps | None = None
 
     # --- compile ---------------------------------------------------------------------------------
 
@@ -38,6 +42,7 @@ class Evaluator(Predictor):
         metrics: Any = None,
         weighted_metrics: Any = None,
         mixed_precision: str | None = None,
+        jit_compile: bool | str | None = "auto",
         **keras_only: Any,
     ) -> None:
         """Say what is minimised, how, and what is measured.
@@ -52,13 +57,20 @@ class Evaluator(Predictor):
             'accuracy' becomes the accuracy that fits the loss. The weighted ones see the sample weights.
         mixed_precision : {'float16', 'bfloat16'}, optional
             Train in half precision with float32 Parameters, for speed and memory on CUDA; see ``MixedPrecision``.
+        jit_compile : bool or 'auto'
+            True: on CuPy a training step's forward and backward are captured in a CUDA graph, whose launch takes the place of
+            hundreds of calls; the same bits. Not with 'float16'. 'auto', the default, and False: they are not. No effect on NumPy.
+            What can't be captured, such as a layer that multiplies by ``@`` in place of ``ls_core.matmul``, runs as without, and
+            a warning says why.
 
         Raises
         ------
         ValueError
             No loss, an unknown name, or a name that is no output.
         """
-        unknown = set(keras_only) - {"run_eagerly", "steps_per_execution", "jit_compile", "auto_scale_loss"}
+        if jit_compile not in (True, False, "auto", None):
+            raise ValueError(f"jit_compile is True, False or 'auto', not {jit_compile!r}")
+        unknown = set(keras_only) - {"run_eagerly", "steps_per_execution", "auto_scale_loss"}
         if unknown:
             raise TypeError(f"compile() takes no argument {sorted(unknown)[0]!r}")
         self._compiled_with = {
@@ -68,11 +80,17 @@ class Evaluator(Predictor):
             "metrics": metrics,
             "weighted_metrics": weighted_metrics,
             "mixed_precision": mixed_precision,
+            "jit_compile": jit_compile,
         }
         names: list[str] = getattr(self, "output_names", ["output"]) if getattr(self, "_symbols_out", None) else ["output"]
         self._objective = Objective(loss, loss_weights, metrics, weighted_metrics, names)
         self.optimizer = deserialize("optimizer", optimizer)
         self._precision = None if mixed_precision is None else MixedPrecision(mixed_precision)
+        self._graphs = None
+        if jit_compile is True and (self._precision is None or not self._precision.scales):  # a scale on the host would be captured
+            from .cuda.graph import CapturedSteps
+
+            self._graphs = CapturedSteps()
 
     # --- evaluate --------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ _types: dict[str, type] = {}
 _references_only = False
 _accelerated = os.environ.get("LS_ACCELERATOR", "1") != "0"
 _deterministic = False
+_changes = 0  # of what a call of some kernel runs
 
 
 class Kernel:
@@ -59,6 +60,7 @@ class Kernel:
         """
 
         def register(function: Callable[..., Any]) -> Callable[..., Any]:
+            global _changes
             wanted, got = _parameters(self.reference), _parameters(function)
             if wanted != got:
                 raise TypeError(
@@ -66,6 +68,7 @@ class Kernel:
                     f"the reference takes ({wanted}); an override has the reference's signature"
                 )
             self.overrides[backend] = function
+            _changes += 1
             self._fill()
             return function
 
@@ -151,6 +154,11 @@ def use_deterministic(only: bool = True) -> Restore:
 def deterministic() -> bool:
     """Whether sums must be added in a fixed order."""
     return _deterministic
+
+
+def kernel_switches() -> tuple[Any, ...]:
+    """What the kernels' results depend on beside their arguments: equal if nothing was switched in between."""
+    return _changes, _references_only, _accelerated, _deterministic
 
 
 def _fill_all() -> None:

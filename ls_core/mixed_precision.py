@@ -18,7 +18,6 @@ layers are given and hand on is rounded to bfloat16: the numbers of bfloat16, an
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,7 +27,7 @@ from .backend import backend_of, get_xp, is_float
 from .data import map_tree
 from .parameter import Parameter, RowGradient
 from .protocol import collect_losses, handing_on
-from .tracking import LossTracker, explain_non_finite
+from .tracking import explain_non_finite
 from .types import Array
 
 
@@ -62,6 +61,7 @@ class MixedPrecision:
         self.scales = self.dtype == "float16"
         self.scale, self.growth_steps = initial_scale if self.scales else 1.0, growth_steps
         self.good_steps = 0
+        self._finite: Any = None  # whether the last step's gradients are, in float16
 
     def check(self, model: Any) -> None:
         """Refuse what can't be computed: bfloat16 with a CuPy, or on CUDA with a NumPy, that is too old for it."""
@@ -74,36 +74,39 @@ class MixedPrecision:
                     f"bfloat16 on CUDA needs {name} {least} or later, this is {module.__version__}; use mixed_precision='float16'"
                 )
 
-    def step(self, model: Any, x: tuple[Array, ...], y: Any, weights: Any, tracker: LossTracker) -> None:
-        """One step, in place of ``train_step``."""
+    def find_gradients(self, model: Any, x: tuple[Array, ...], y: Any, weights: Any) -> Any:
+        """``Trainer.find_gradients`` in half precision."""
         objective, parameters = model._objective, model._all_parameters
         between = None if self.scales else self._half
         with self._halved(parameters), handing_on(between, self.scale), np.errstate(over="ignore", invalid="ignore"):
             y_pred, cache = objective.model.forward(*map_tree(self._half, x), training=True)
-            y_pred = map_tree(_wide, y_pred)
-            values, loss, dy = objective.value_and_grad(y, y_pred, weights, cache.mask)
+            y_pred, mask = map_tree(_wide, y_pred), cache.mask
+            values, loss, dy = objective.value_and_grad(y, y_pred, weights, mask)
             penalty = collect_losses(cache) if model._has_penalties else 0.0
             objective.model.backward(map_tree(lambda g: self._half(g * self.scale), dy), cache, input_gradient=False)
-        finite = self._unscale(parameters)
-        if self.scales and not (finite is None or bool(finite)):  # an overflow
-            self._back_off(model, x, parameters, loss)
-            return
+        self._finite = self._unscale(parameters)
         loss = loss + penalty
-        objective.update_metrics(y, y_pred, weights, cache.mask)
         for parameter in model._regularized:
             parameter.accumulate(parameter.regularizer.gradient(parameter.value))
             loss = loss + parameter.regularizer(parameter.value)
-        tracker.add(loss, values, len(x[0]))
-        if not self.scales and backend_of(loss).name == "numpy" and not math.isfinite(loss):  # as in train_step
-            _drop(parameters)
-            raise explain_non_finite(model, x, loss)
-        for watch in model.gradient_watchers:
-            watch(parameters)
-        model.optimizer.apply(parameters)
-        if self.scales:
+        return y_pred, mask, values, loss
+
+    def overflowed(self, model: Any, x: tuple[Array, ...], loss: Array) -> bool:
+        """Whether a gradient overflowed in float16: then all are dropped, and the scale is halved. bfloat16 has float32's range."""
+        if not self.scales:
+            return False
+        finite, self._finite = self._finite, None
+        if finite is None or bool(finite):
             self.good_steps += 1
             if self.good_steps == self.growth_steps:
                 self.scale, self.good_steps = self.scale * 2.0, 0
+            return False
+        for p in model._all_parameters:
+            p.drop_grad()
+        self.scale, self.good_steps = self.scale / 2.0, 0
+        if self.scale < 2.0**-14:  # no scale helps: it is not the gradients that overflow
+            raise explain_non_finite(model, x, loss)
+        return True
 
     def _half(self, x: Array) -> Array:
         """Floats in the compute type."""
@@ -140,12 +143,6 @@ class MixedPrecision:
             p.grad = wide if rows is None else RowGradient(rows, wide, p.shape)
         return finite
 
-    def _back_off(self, model: Any, x: tuple[Array, ...], parameters: list[Parameter], loss: Array) -> None:
-        _drop(parameters)
-        self.scale, self.good_steps = self.scale / 2.0, 0
-        if self.scale < 2.0**-14:  # no scale helps: it is not the gradients that overflow
-            raise explain_non_finite(model, x, loss)
-
     def get_state(self) -> dict[str, Any]:
         return {"scale": self.scale, "good_steps": self.good_steps}
 
@@ -169,8 +166,3 @@ def _real(x: Any) -> bool:
 
 def _wide(y: Array) -> Array:
     return y.astype(np.float32) if _real(y) else y
-
-
-def _drop(parameters: list[Parameter]) -> None:
-    for p in parameters:
-        p.drop_grad()

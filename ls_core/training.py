@@ -13,7 +13,7 @@ from .callbacks.history import History
 from .callbacks.interrupt import StopOnInterrupt
 from .callbacks.progress import ProgressBar
 from .errors import NonFiniteError
-from .evaluation import Evaluator, flat_logs
+from .evaluation import Evaluator, Found, flat_logs
 from .layer import collect_losses
 from .parameter import Parameter
 from .run import Run
@@ -148,29 +148,45 @@ class Trainer(Evaluator):
 
     def train_step(self, x: tuple[Array, ...], y: Any, weights: Any, tracker: LossTracker) -> None:
         """One step: forward, loss, backward, update. No value is read back from the device."""
-        if self._precision is not None:
-            return self._precision.step(self, x, y, weights, tracker)
+        objective, precision = self._objective, self._precision
+        assert objective is not None
+        try:
+            found = self.find_gradients(x, y, weights) if self._graphs is None else self._graphs.find_gradients(self, x, y, weights)
+            y_pred, mask, values, loss = found
+            if precision is not None and precision.overflowed(self, x, loss):
+                return
+            objective.update_metrics(y, y_pred, weights, mask)
+            tracker.add(loss, values, len(x[0]))
+            may_overflow = precision is not None and precision.scales
+            if backend_of(loss).name == "numpy" and not may_overflow and not math.isfinite(loss):  # on a device: at the end of the epoch
+                raise explain_non_finite(self, x, loss)
+        except BaseException:
+            for parameter in self._all_parameters:
+                parameter.drop_grad()
+            raise
+        for watch in self.gradient_watchers:
+            watch(self._all_parameters)
+        self.optimizer.apply(self._all_parameters)
+
+    def find_gradients(self, x: tuple[Array, ...], y: Any, weights: Any) -> Found:
+        """Forward, loss and backward: leaves the gradients in the Parameters, -> outputs, mask, each output's loss, loss.
+
+        A function of the batch, the Parameters and random numbers alone: what ``jit_compile`` captures in a CUDA graph.
+        """
         objective = self._objective
         assert objective is not None
+        if self._precision is not None:
+            return self._precision.find_gradients(self, x, y, weights)
         y_pred, cache = objective.model.forward(*x, training=True)
-        values, loss, dy = objective.value_and_grad(y, y_pred, weights, cache.mask)
+        mask = cache.mask
+        values, loss, dy = objective.value_and_grad(y, y_pred, weights, mask)
         penalty = collect_losses(cache) if self._has_penalties else None
-        objective.update_metrics(y, y_pred, weights, cache.mask)
         objective.model.backward(dy, cache, input_gradient=False)
         for parameter in self._regularized:
             parameter.accumulate(parameter.regularizer.gradient(parameter.value))
             term = parameter.regularizer(parameter.value)
             penalty = term if penalty is None else penalty + term
-        if penalty is not None:
-            loss = loss + penalty
-        tracker.add(loss, values, len(x[0]))
-        if backend_of(loss).name == "numpy" and not math.isfinite(loss):  # on a device: at the end of the epoch
-            for parameter in self._all_parameters:
-                parameter.drop_grad()
-            raise explain_non_finite(self, x, loss)
-        for watch in self.gradient_watchers:
-            watch(self._all_parameters)
-        self.optimizer.apply(self._all_parameters)
+        return y_pred, mask, values, loss if penalty is None else loss + penalty
 
     # --- one batch at a time ---------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ from ls_core.losses.sparse_categorical_crossentropy import (
     sparse_categorical_crossentropy_logits_forward,
 )
 from ls_core.parameter import RowGradient, put_rows, sum_rows, take_rows
-from ls_core.random import keep_scaled
+from ls_core.random import keep_scaled, set_keys, uniform_by_key
 from ls_layers import activations
 from ls_layers.activated import activated_backward, activated_forward
 from ls_layers.attention_core import scaled_dot_product_attention_backward, scaled_dot_product_attention_forward
@@ -183,6 +183,14 @@ def softmax(at: Place) -> list[Any]:
 def masks(at: Place) -> list[Any]:
     drawn = to_device(at.rng.random((at.size(1, 9), at.size(1, 300))).astype("float32"), at.backend)
     return [keep_scaled(drawn, rate, np.dtype(at.dtype)) for rate in (0.0, 0.3, 1.0)]
+
+
+@round_of(*WIDE)
+def draws_by_keys(at: Place) -> list[Any]:
+    values = [int(key) for key in at.rng.integers(-(2**63), 2**63, at.size(1, 20))]
+    keys = to_device(np.zeros(len(values), "int64"), at.backend)
+    set_keys(keys, values)
+    return [keys, *(uniform_by_key(keys, i, (at.size(1, 9), at.size(0, 300)), np.dtype(at.dtype)) for i in (0, len(values) - 1))]
 
 
 @round_of(*WIDE)

@@ -33,6 +33,7 @@ import numpy as np
 from ..cuda.launch import Dim, Source, Struct, set_launcher
 from ..cuda.overrides import FAMILIES, OVERRIDES, register_for
 from .standin_array import StandInArray
+from .standin_graph import recorded
 
 HEADER = Path(__file__).with_name("cuda_emulator.h")
 C_TYPES = {"float32": "float", "float64": "double", "float16": "_Float16", "bfloat16": "BFloat16"}
@@ -114,6 +115,7 @@ def parameters(source: Source, kernel: str, dtype: str) -> tuple[str, ...]:
     return tuple(describe().decode().rstrip(";").split(";"))
 
 
+@recorded
 def _launch(source: Source, kernel: str, dtype: str, blocks: Dim, threads: Dim, args: tuple[Any, ...]) -> None:
     where = f"{source.path.name}: {kernel}<{dtype}>"
     wanted = parameters(source, kernel, dtype)

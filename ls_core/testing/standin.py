@@ -19,12 +19,14 @@ What it is like stands in ``standin_array``. It takes and gives the same numbers
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+import contextlib
+from collections.abc import Callable, Container, Iterator
 from typing import Any
 
 import numpy as np
 
 from ..backend import Backend, _numpy_uniform, register_backend
+from ..random import uniform_by_key
 from ..types import DType
 from .cupy_names import CONSTANTS, FUNCTIONS, HOST_FUNCTIONS, TYPES, UFUNCS
 from .standin_array import COMPUTES, StandInArray, check_keywords, host_syncs, index_of, narrowed, signatures, synced, unwrap, wider, wrap
@@ -203,8 +205,26 @@ def _about_types(plain: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *args: plain(*(a.dtype if isinstance(a, StandInArray) else a for a in args))
 
 
+_by_key = False
+
+
 def _uniform(generator: np.random.Generator, shape: tuple[int, ...], dtype: DType) -> StandInArray:
-    return StandInArray(_numpy_uniform(generator, shape, dtype))
+    if not _by_key:
+        return STANDIN.xp.copy(StandInArray(_numpy_uniform(generator, shape, dtype)))  # in a captured step a constant
+    keys = STANDIN.xp.empty(1, dtype="int64")
+    keys[0] = int(generator.integers(0, 2**64, dtype=np.uint64).astype(np.int64))
+    return uniform_by_key(keys, 0, shape, dtype)
+
+
+@contextlib.contextmanager
+def draws_by_key() -> Iterator[None]:
+    """Within, random numbers come as on CUDA: by one key of 64 bits for each draw, where else they are NumPy's."""
+    global _by_key
+    previous, _by_key = _by_key, True
+    try:
+        yield
+    finally:
+        _by_key = previous
 
 
 @recorded
@@ -225,4 +245,4 @@ STANDIN = Backend(
 )
 register_backend(STANDIN)
 
-__all__ = ["STANDIN", "StandInArray", "host_syncs"]
+__all__ = ["STANDIN", "StandInArray", "draws_by_key", "host_syncs"]

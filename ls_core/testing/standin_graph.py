@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
 import weakref
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -42,7 +43,6 @@ class State:
         self.pool: MemoryPool | None = None
         self.pinned: Operation | None = None
         self.uploaded = False  # by the operation that runs
-        self.products_allowed = 0
         self.streams_in_use = False  # another than the null stream has been made
         self.kind: type = object
         self.wrap: Callable[[np.ndarray], Any] = lambda array: array
@@ -195,8 +195,13 @@ def waits(what: str) -> None:
 
 
 def multiplies(name: str) -> None:
-    """CuPy is about to call cuBLAS."""
-    if STATE.stream.recording is not None and not STATE.products_allowed:
+    """CuPy is about to call cuBLAS; or, for ``ls_core.matmul``, whose reference runs here, LS is."""
+    if STATE.stream.recording is None:
+        return
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith("ls_core.testing.standin"):
+        frame = frame.f_back
+    if frame.f_globals["__name__"] != "ls_core.products":
         raise NotImplementedError(f"calling cuBLAS API during stream capture is currently unsupported ({name})")
 
 
@@ -205,16 +210,6 @@ def uploads(nbytes: int) -> None:
     if STATE.pinned is not None:
         STATE.pinned(nbytes)
     STATE.uploaded = True
-
-
-@contextlib.contextmanager
-def own_products() -> Iterator[None]:
-    """Within, matrix products are not CuPy's but LS' own calls of cuBLAS."""
-    STATE.products_allowed += 1
-    try:
-        yield
-    finally:
-        STATE.products_allowed -= 1
 
 
 # --- xp.cuda ------------------------------------------------------------------------------------------------------------------------
@@ -365,10 +360,11 @@ CUDA = SimpleNamespace(
     MemoryPool=MemoryPool,
     Stream=Stream,
     get_current_stream=lambda: STATE.stream,
+    runtime=SimpleNamespace(getDevice=lambda: 0),
     set_pinned_memory_allocator=set_pinned_memory_allocator,
     using_allocator=using_allocator,
 )
 
 PINNED = SimpleNamespace(malloc=lambda size: None)
 
-__all__ = ["CUDA", "PINNED", "StreamOrderError", "own_products", "recorded"]
+__all__ = ["CUDA", "PINNED", "StreamOrderError", "recorded"]

@@ -65,5 +65,5 @@ def test_compile() -> None:
     wanted, found = arguments(keras.Model.compile), arguments(ls_core.Model.compile)
     shared = [name for name in wanted if name in found]
     assert [name for name in found if name in wanted] == shared
-    assert set(wanted) - set(found) == {"run_eagerly", "steps_per_execution", "jit_compile", "auto_scale_loss"}  # taken, without effect
+    assert set(wanted) - set(found) == {"run_eagerly", "steps_per_execution", "auto_scale_loss"}  # taken, without effect
     assert {name: found[name] for name in shared} == {name: wanted[name] for name in shared}
