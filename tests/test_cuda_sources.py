@@ -21,6 +21,7 @@ from ls_core.gradcheck import check_layer
 from ls_core.gradcheck.case import Case
 from ls_core.gradcheck.loss_cases import LOSS_CASES
 from ls_core.gradcheck.subject import is_float
+from ls_core.testing import standin, standin_array
 from ls_core.testing.cuda_emulator import compiler, cuda_kernels, kernels_of, launched, thread_order
 from ls_core.testing.standin import STANDIN, StandInArray, host_syncs
 from ls_core.testing.trial import Trial
@@ -39,7 +40,10 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture
 def emulated(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """CUDA overrides on the stand-in device, whose fresh memory holds NaN, so that what a kernel does not write shows."""
+    """CUDA overrides on the stand-in device, whose fresh memory holds NaN, so that what a kernel does not write shows.
+
+    CuPy's own matrix products, which can't be captured, are errors.
+    """
 
     def poisoned(name: str) -> None:
         plain = getattr(STANDIN.xp, name)
@@ -51,6 +55,11 @@ def emulated(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
         monkeypatch.setitem(STANDIN.xp.__dict__, name, make)
 
+    def refused(name: str) -> None:
+        pytest.fail(f"{name} is CuPy's own product: use ls_core.matmul")
+
+    monkeypatch.setattr(standin, "multiplies", refused)
+    monkeypatch.setattr(standin_array, "multiplies", refused)
     poisoned("empty")
     poisoned("empty_like")
     with cuda_kernels():
@@ -208,6 +217,15 @@ def test_losses(case: Any) -> None:
     wanted, wanted_gradient = case.make().value_and_grad(*given)
     assert_close(value, wanted)
     assert_close(gradient, wanted_gradient)
+
+
+@needs_compiler
+@pytest.mark.usefixtures("emulated")
+def test_products_of_regularizers_and_optimizers() -> None:
+    x = np.random.default_rng(0).normal(size=(4, 6))
+    penalty = ls_core.regularizers.OrthogonalRegularizer(mode="columns")
+    for function in (penalty, penalty.gradient, lambda x: ls_optim.muon.orthogonalize(x, 3.4445, -4.775, 2.0315, 5)):
+        assert_close(function(ls_core.to_device(x, "standin")), function(x))
 
 
 @needs_compiler

@@ -268,6 +268,9 @@ def joined(lead: tuple[int, ...], *all_steps: list[int]) -> list[tuple[int, ...]
 
 @override(matmul, types=None)
 def matmul_cublas(a: Array, b: Array, out: Array | None = None) -> Array:
+    if type(b) is type(a) and b.dtype != a.dtype and kind_of(a.dtype) and kind_of(b.dtype):  # such as a float32 state and bfloat16 weights
+        dtype = np.result_type(a.dtype, b.dtype)
+        a, b = a.astype(dtype, copy=False), b.astype(dtype, copy=False)
     access, kind = _access[type(a)], kind_of(a.dtype)
     shape = _shape(a, b, out) if kind is not None and type(b) is type(a) and b.dtype == a.dtype else None
     if kind is None or shape is None:
