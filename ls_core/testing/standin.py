@@ -75,10 +75,10 @@ def _function(name: str, plain: Callable[..., Any], known: set[str]) -> Callable
             raise TypeError(f"cupy.{name} wants numbers of the host there, not an array of the device")
         if short in _PRODUCTS:
             multiplies(name)
-        if (short in _UPLOADS and np.ndim(args[0] if type(args[0]) is not StandInArray else 0)) or (
-            short in _JOINS and _by_pointers(args[0])
-        ):
-            uploads(1)
+        if short in _UPLOADS and type(args[0]) is not StandInArray and np.ndim(args[0]):
+            uploads(np.asarray(args[0]).nbytes)
+        if short in _JOINS and _by_pointers(args[0]):
+            uploads(8 * len(args[0]))
         if short in _UPLOADS and isinstance(args[0], np.ndarray):
             plain_args: tuple[Any, ...] = args
         else:
