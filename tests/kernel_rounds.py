@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+import pytest
 
 import ls_core
 import ls_optim
@@ -363,6 +365,29 @@ def attention(at: Place) -> list[Any]:
     y, p, saved = scaled_dot_product_attention_forward(q, k, v, bias, 0.4, causal, keep, scores)
     dscores = at.normal(*lead, H, T, S) if scores else None
     return [y, p, *scaled_dot_product_attention_backward(at.normal(*lead, H, T, D), dscores, saved)]
+
+
+@round_of(*ALL)
+def fused_attention(at: Place) -> list[Any]:
+    """Whatever the number of scores, none is stored."""
+    lead = tuple(at.size(1, 2) for _ in range(at.size(1, 2)))
+    G = at.size(1, 2)
+    H, T, S, D, V = (
+        G * at.size(1, 2),
+        at.size(1, 70),
+        at.size(1, 70),
+        at.size(1, 128 if at.flip() else 9),
+        at.size(1, 128 if at.flip() else 9),
+    )
+    q, k, v = at.normal(*lead, H, T, D), at.normal(*lead, G, S, D), at.normal(*lead, G, S, V)
+    q, scale = (q.swapaxes(-1, -3).copy().swapaxes(-1, -3) if at.flip() else q), 1 / math.sqrt(D)
+    shape = [size if at.flip() else 1 for size in (*lead, H, T, S)]
+    bias, keep = at.maybe(at.normal, *shape), at.maybe(at.keep, *lead, H, T, S)
+    causal = at.flip()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(import_module("ls_layers.accelerated.cuda.fused_attention"), "STORED", 0)
+        y, p, saved = scaled_dot_product_attention_forward(q, k, v, bias, scale, causal, keep, False)
+    return [y, p, *scaled_dot_product_attention_backward(at.normal(*lead, H, T, V), None, saved)]
 
 
 @round_of(*ALL)

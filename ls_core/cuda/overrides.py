@@ -38,7 +38,7 @@ def override(
 
     Calls with arrays of several float types, or of a type that is not among ``types`` (None: any), go to the reference. ``keeps``
     says of a backward that it wants what its own forward kept: a ``Kept``; without one the reference ran forward, and
-    runs backward too.
+    runs backward too. A ``Kept`` always comes from a forward of ours, and goes to the override.
     """
 
     def listed(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -48,7 +48,7 @@ def override(
 
         @functools.wraps(function)
         def choose(first: Any, *rest: Any, **named: Any) -> Any:
-            kept = _kept(rest) if keeps else None
+            kept = _kept(rest)
             if kept is not None:
                 dtype = kept[0].dtype
                 return function(first if first.dtype == dtype else first.astype(dtype), *rest, **named)

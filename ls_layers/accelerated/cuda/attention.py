@@ -1,5 +1,7 @@
 """Scaled dot-product attention on CUDA: products with cuBLAS, and scale, bias, causal mask, softmax and dropout in one launch.
 
+Where the scores would be many, and nobody wants them, they are not stored at all: fused_attention.py.
+
 L leading axes (joined), H heads of the queries, G of keys and values, T queries, S keys.
 """
 
@@ -9,11 +11,12 @@ import math
 from typing import Any
 
 from ls_core.backend import get_xp
-from ls_core.cuda import Source, contiguous, override, team_grid
+from ls_core.cuda import Kept, Source, contiguous, override, team_grid
 from ls_core.products import matmul
 from ls_core.types import Array
 
 from ...attention_core import group, scaled_dot_product_attention_backward, scaled_dot_product_attention_forward, ungroup
+from . import fused_attention
 
 SOURCE = Source(__file__, "attention.cu")
 
@@ -38,6 +41,11 @@ def attention_forward_cuda(
 ) -> tuple[Array, Array, Any]:
     xp = get_xp(q)
     G, H = k.shape[-3], q.shape[-3]
+    shape = (*q.shape[:-1], k.shape[-2])  # of the scores (..., H, T, S)
+    if not return_scores and fused_attention.fits(q, v, math.prod(shape)):
+        bias, strides = _bias_strides(xp, bias, shape)
+        y, kept = fused_attention.fused_forward(q, k, v, bias, strides, scale, causal, keep)
+        return y, None, kept
     (p,) = contiguous(xp, ungroup(matmul(group(q, G), k.swapaxes(-1, -2)), H))  # (..., H, T, S), the scores so far
     T, S = p.shape[-2:]
     bias, strides = _bias_strides(xp, bias, p.shape)
@@ -57,6 +65,8 @@ def attention_forward_cuda(
 
 @override(scaled_dot_product_attention_backward)
 def attention_backward_cuda(dy: Array, dscores: Array, saved: Any) -> tuple[Array, Array, Array]:
+    if type(saved) is Kept:
+        return fused_attention.fused_backward(dy, saved)
     xp = get_xp(dy)
     q, k, v, p, keep, scale = saved
     G, H, S = k.shape[-3], q.shape[-3], p.shape[-1]
