@@ -2,6 +2,7 @@
 
     python -m benchmarks.steps                       # every workload; --only text --threads 1 --json out.json
     python -m benchmarks.steps --tier numpy          # without what Numba compiles; 'references': without any override
+    python -m benchmarks.steps --device cupy         # CUDA's kernels, uncaptured ('numpy') and in CUDA graphs ('graphs'), against PyTorch
     python -m benchmarks.steps --memory              # and the peak memory of a step, each in a process of its own
     python -m benchmarks.steps --memory --write docs/benchmarks.md
 
@@ -14,6 +15,7 @@ median. Peers that are not installed are left out. Memory: MiB above the loaded 
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -32,10 +34,13 @@ from .report import Report, options_of, parse, table, wanted
 BARS = ((0, 1e-4), (5, 5e-3))  # after so many steps losses may differ by so much, relative to 1 or more
 LEAD = 0.12  # seconds of untimed steps before each sample: the threads of OpenBLAS go to sleep 100 ms after their last work
 PEERS = ("torch", "jax")
+GRAPHS = "graphs"  # on CuPy: the overrides, and forward and backward captured in a CUDA graph
 NAMES = {"torch": "PyTorch", "jax": "JAX"}
 
 
-def ls_step(work: Any, x: np.ndarray, y: np.ndarray, lazy: bool, device: str = "numpy") -> tuple[Callable[[], float], list[np.ndarray]]:
+def ls_step(
+    work: Any, x: np.ndarray, y: np.ndarray, lazy: bool, device: str = "numpy", graphs: bool = False
+) -> tuple[Callable[[], float], list[np.ndarray]]:
     """A function that makes one step and returns its loss; and the weights that it starts from."""
     import ls_core
     from ls_core.losses import SparseCategoricalCrossentropy
@@ -45,7 +50,8 @@ def ls_step(work: Any, x: np.ndarray, y: np.ndarray, lazy: bool, device: str = "
     ls_core.set_seed(0)
     with ls_core.use_backend(device):
         model = work.make()
-        model.compile(Adam(0.001, epsilon=1e-8, lazy_rows=lazy), SparseCategoricalCrossentropy(from_logits=work.from_logits))
+        loss = SparseCategoricalCrossentropy(from_logits=work.from_logits)
+        model.compile(Adam(0.001, epsilon=1e-8, lazy_rows=lazy), loss, jit_compile=graphs)
         inputs, targets = ls_core.to_device(x), ls_core.to_device(y)
         model._prepare((inputs[:1],))
     weights = model.get_weights()
@@ -104,9 +110,10 @@ def sides_of(work: Any, options: Any) -> tuple[list[Side], list[float], Any, lis
     on_device = options.device == "cupy"
     sides = []
     for name in options.tier:
-        with tier(name):
-            step, _ = ls_step(work, x, y, options.lazy, options.device)
-        sides.append(Side(f"LS {name}", step, lambda name=name: tier(name), cuda_clock() if on_device else HOST))  # type: ignore[misc]
+        overrides = "numpy" if name == GRAPHS else name
+        with tier(overrides):
+            step, _ = ls_step(work, x, y, options.lazy, options.device, name == GRAPHS)
+        sides.append(Side(f"LS {name}", step, functools.partial(tier, overrides), cuda_clock() if on_device else HOST))
     if "torch" in options.peers:
         step = torch_step(work, weights, x, y, not options.plain_adam, "cuda" if on_device else "cpu")
         sides.append(Side(NAMES["torch"], step, clock=torch_clock() if on_device else HOST))
@@ -170,7 +177,12 @@ def geometric_means(results: Sequence[dict[str, Any]]) -> dict[str, float]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = options_of(__doc__, seconds=4.0)
-    parser.add_argument("--tier", nargs="+", choices=TIERS, help="LS' overrides (default: numpy, and numba where it is installed)")
+    parser.add_argument(
+        "--tier",
+        nargs="+",
+        choices=(*TIERS, GRAPHS),
+        help="LS' overrides (default: numpy, and numba where it is installed; on cupy numpy and graphs)",
+    )
     parser.add_argument("--peers", nargs="*", choices=PEERS, help="default: those that are installed")
     parser.add_argument("--memory", action="store_true", help="measure the peak memory of a step too")
     parser.add_argument("--batch", type=int, default=1, metavar="N", help="N times the batch of each workload")
@@ -179,7 +191,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--plain-adam", action="store_true", help="PyTorch's default Adam instead of its fused one")
     parser.add_argument("--write", metavar="PAGE", nargs="+", help="Markdown pages whose tables of the steps are replaced")
     options = parse(parser, arguments)
-    options.tier = options.tier or (["numpy"] if options.device == "cupy" else tiers()[1:])
+    if GRAPHS in (options.tier or ()) and options.device != "cupy":
+        parser.error("the tier 'graphs' is CUDA's: add --device cupy")
+    options.tier = options.tier or (["numpy", GRAPHS] if options.device == "cupy" else tiers()[1:])
     options.peers = [peer for peer in PEERS if installed(peer)] if options.peers is None else options.peers
     from .workloads import WORKLOADS
 

@@ -15,6 +15,7 @@ import pytest
 
 import ls_core
 import ls_layers
+import ls_optim
 from ls_core.cuda import OVERRIDES
 from ls_core.gradcheck.loss_cases import LOSS_CASES
 from ls_core.gradcheck.subject import is_float
@@ -277,6 +278,70 @@ def test_there_and_back() -> None:
     for a, b in zip(model.get_weights(), weights, strict=True):
         assert a.tobytes() == b.tobytes()
     assert model(x).tobytes() == before.tobytes()
+
+
+def captured_steps(name: str, jit: bool, **compiled: Any) -> tuple[list[Any], Any]:
+    """Losses and accuracies of eight steps with random draws, and the model; a part of the batch at every third step."""
+    ls_core.set_seed(1)
+    with ls_core.use_backend("cupy"), ls_core.use_deterministic():
+        model, x, y = MODELS[name]()
+        last = model.pop()
+        for layer in (ls_layers.Dropout(0.2), ls_layers.GaussianNoise(0.1), last):
+            model.add(layer)
+        optimizer = ls_optim.Adam(0.01, global_clipnorm=1.0)
+        model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=jit, **compiled)
+        return [model.train_on_batch(*((x[:4], y[:4]) if i % 3 == 2 else (x, y))) for i in range(14)], model
+
+
+@pytest.mark.parametrize("precision", [None, "bfloat16"])
+@pytest.mark.parametrize("name", sorted(MODELS))
+@pytest.mark.filterwarnings("error")
+def test_captured_steps_have_the_same_bits(name: str, precision: str | None) -> None:
+    if precision == "bfloat16":
+        pytest.importorskip("ml_dtypes", reason="bfloat16 needs ml_dtypes, the extra bf16")
+    (wanted, plain), (found, model) = (captured_steps(name, jit, mixed_precision=precision) for jit in (False, True))
+    assert found == wanted
+    for a, b in zip(model.get_weights(), plain.get_weights(), strict=True):
+        assert a.tobytes() == b.tobytes()
+    assert [step.graph is not None for step in model._graphs._steps.values()] == [True, True]
+
+
+def test_what_cupy_refuses_is_not_captured() -> None:
+    class Product(ls_core.Layer):
+        def forward(self, x: Any, training: bool = False) -> Any:
+            return x @ (x.T @ x), x
+
+        def backward(self, dy: Any, x: Any) -> Any:
+            return dy @ (x.T @ x).T + x @ (dy.T @ x) + x @ (x.T @ dy)
+
+    g = np.random.default_rng(0)
+    x, y = g.normal(size=(8, 4)).astype("float32"), g.integers(0, 3, 8)
+
+    def losses(jit: bool) -> list[float]:
+        ls_core.set_seed(1)
+        with ls_core.use_backend("cupy"):
+            layers = [ls_layers.Dense(4), Product(), ls_layers.Dropout(0.3), ls_layers.Dense(3, activation="softmax")]
+            model = ls_core.Sequential(layers)
+            model.compile("adam", "sparse_categorical_crossentropy", jit_compile=jit)
+            return [model.train_on_batch(x, y) for _ in range(6)]
+
+    with pytest.warns(UserWarning, match=r"in Product 'product': .*ls_core\.matmul"):
+        found = losses(True)
+    assert found == losses(False)
+
+
+def test_no_wait_in_a_captured_step() -> None:
+    _, model = captured_steps("image", True)
+    x, y = MODELS["image"]()[1:]
+    with ls_core.use_backend("cupy"), ls_core.use_deterministic():
+        batch = (ls_core.to_device(x),), ls_core.to_device(y), None
+        tracker = ls_core.tracking.LossTracker(model._objective)
+        for _ in range(3):
+            model.train_step(*batch, tracker)
+        launched = [step.graph for step in model._graphs._steps.values()]
+        with nobody_waits():
+            model.train_step(*batch, tracker)
+        assert [step.graph for step in model._graphs._steps.values()] == launched
 
 
 BUSY = r"""
