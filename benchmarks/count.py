@@ -142,6 +142,18 @@ def buffers(value: Any) -> dict[int, int]:
     return found
 
 
+def fresh(args: Any, result: Any) -> dict[int, int]:
+    """The buffers of a result that show no memory of the arguments: the part of an argument that is returned was not moved."""
+    owners = {_owner(leaf) for leaf in leaves(args) if hasattr(leaf, "nbytes")}
+    return buffers([leaf for leaf in leaves(result) if hasattr(leaf, "nbytes") and _owner(leaf) not in owners])
+
+
+def _owner(array: Any) -> int:
+    """Where the memory begins that an array shows, perhaps a part of it."""
+    memory = getattr(getattr(array, "data", None), "mem", None)  # CuPy's
+    return _root(array) if isinstance(array, np.ndarray) else int(memory.ptr) if memory is not None else id(array)
+
+
 def held(array: Any) -> int:
     """The bytes behind an array: a broadcast axis repeats them.
 
@@ -171,9 +183,10 @@ def count(function: Callable[..., Any], *args: Any, shortcut: float = 1.0) -> Wo
             placed.append(copied.view(Counting))
         else:
             placed.append(leaf)
-    result = function(*refill(list(args), placed))
+    given = refill(list(args), placed)
+    result = function(*given)
     dtypes = [leaf.dtype.name for leaf in leaves([list(args), result]) if getattr(getattr(leaf, "dtype", None), "kind", "") == "f"]
-    new = sum(n for place, n in buffers(result).items() if place not in tally.sizes)
+    new = sum(fresh(given, result).values())
     reads = sum(tally.read.values())
     nbytes = reads + sum(tally.written.values()) + new
     return Work(tally.products + tally.others, tally.products, nbytes, dtypes[0] if dtypes else "float32", shortcut, reads)
@@ -183,6 +196,5 @@ def of_variant(work: Work, args: Any, result: Any) -> Work:
     """``work`` with the bytes of one variant of the kernel, which may keep less for its backward than the reference does."""
     if result is None:  # it updates its arguments
         return work
-    given, made = buffers(args), buffers(result)
-    reads = min(work.reads, sum(given.values()))
-    return replace(work, reads=reads, nbytes=reads + sum(n for place, n in made.items() if place not in given))
+    reads = min(work.reads, sum(buffers(args).values()))
+    return replace(work, reads=reads, nbytes=reads + sum(fresh(args, result).values()))

@@ -65,8 +65,8 @@ class Figure:
 
 
 def host_arrays(result: Any) -> list[np.ndarray]:
-    """The arrays in what a kernel returned, as NumPy arrays; waits for them."""
-    return [to_host(leaf) for leaf in leaves(result) if is_array(leaf)]
+    """The arrays in what a kernel returned, as NumPy arrays, NumPy's scalars among them; waits for them."""
+    return [np.asarray(to_host(leaf)) for leaf in leaves(result) if isinstance(leaf, np.generic) or is_array(leaf)]
 
 
 def arrival(result: Any) -> Any:
@@ -93,7 +93,7 @@ def difference(got: np.ndarray, wanted: np.ndarray) -> float:
 
 def unfinished(result: Any) -> str | None:
     """What is wrong with a result that holds arrays of a kind that may compute when somebody reads them."""
-    arrays = [leaf for leaf in leaves(result) if isinstance(leaf, np.ndarray) or is_array(leaf)]
+    arrays = [leaf for leaf in leaves(result) if not isinstance(leaf, np.generic) and (isinstance(leaf, np.ndarray) or is_array(leaf))]
     kinds = [type(leaf) for leaf in arrays if type(leaf) is not backend_of(leaf).array_type]
     return f"a {kinds[0].__name__} came, which may compute when it is read, and no plain array" if kinds else None
 

@@ -27,6 +27,7 @@ from .count import of_variant
 from .figure import Figure, Refused, matches, unfinished
 from .machine import has_cuda, tier, tiers
 from .measure import Subject, measure_in_turn
+from .other_subjects import OTHERS
 from .record import Call, Fresh, Truth, changeable, compared, copies, differing, other_numbers, record, truth, truth_of
 from .report import Report, milliseconds, options_of, parse, percent, spread, wanted
 from .subjects import SPECS, Spec
@@ -183,13 +184,13 @@ def measure_spec(report: Report, spec: Spec, size: str, where: Sequence[Variant]
             here = [i for i, s in enumerate(subjects) if s.labels["backend"] == backend]
             for i, figure in zip(here, measure_in_turn([subjects[i] for i in here], report.rooflines.get(roof), seconds), strict=True):
                 figures[i] = figure
-        first = figures[0]
+        first = figures[0] if figures else None
         for subject, figure in zip(subjects, figures, strict=True):
             subject.labels.pop("function")
             _report(report, subject, figure, first)
 
 
-def _report(report: Report, subject: Subject, figure: Figure | Refused, reference: Figure | Refused) -> None:
+def _report(report: Report, subject: Subject, figure: Figure | Refused, reference: Figure | Refused | None) -> None:
     labels = subject.labels
     if isinstance(figure, Refused):
         report.add(subject.name, figure, **labels)
@@ -239,7 +240,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(parser, arguments)
     report = Report("kernels", options.threads, options.quick, COLUMNS)
     report.heading()
-    for spec in SPECS:
+    for spec in (*SPECS, *OTHERS):
         if wanted(options.only, spec.name):
             for size in ["tiny"] if options.quick else options.sizes:
                 measure_spec(report, spec, size, variants(), options.seconds)

@@ -15,6 +15,7 @@ from ls_core.gradcheck.subject import is_float, leaves, refill
 from ls_core.kernel import Kernel
 
 from .count import count
+from .figure import host_arrays
 from .roofline import Work
 from .subjects import Pair
 
@@ -145,7 +146,7 @@ def copied(call: Call, dtype: Any = None, host: bool = False) -> Call:
 
 def compared(direction: str, result: Any) -> list[np.ndarray]:
     """What every variant must give: a forward may keep anything it likes beside its output, which comes first."""
-    found = [to_host(leaf) for leaf in leaves(result) if is_array(leaf)]
+    found = host_arrays(result)
     return found[:1] if direction == "forward" else found
 
 
@@ -196,7 +197,7 @@ def other_numbers(call: Call) -> Iterator[None]:
     """Within, the first argument holds other numbers in the same memory: who gives a result from before gives a wrong one."""
     array = changeable(call)
     kept = array.copy()
-    array *= -0.5
+    array *= 0.5
     yield
     array[...] = kept
 

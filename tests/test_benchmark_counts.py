@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 
 from benchmarks.count import count, held, of_variant
 from benchmarks.figure import difference
 from benchmarks.machine import tier
+from benchmarks.other_subjects import OTHERS
 from benchmarks.record import Fresh, compared, record, work_of
 from benchmarks.roofline import Roofline, Work, host_roofline
 from benchmarks.subjects import SPECS
+from ls_core.gradcheck.subject import refill
 from ls_core.kernel import KERNELS
 from ls_layers.activations.softmax import softmax_forward
 from ls_layers.convolution import conv_backward, conv_forward
@@ -71,7 +75,7 @@ def test_what_a_variant_keeps_for_its_backward_is_its_own() -> None:
 
 def test_every_kernel_of_the_subjects_can_be_recorded_and_counted() -> None:
     seen = set()
-    for spec in SPECS:
+    for spec in (*SPECS, *OTHERS):
         with tier("references"):
             calls = record(spec.prepare(spec.shapes["tiny"]))
         for call in calls:
@@ -83,6 +87,21 @@ def test_every_kernel_of_the_subjects_can_be_recorded_and_counted() -> None:
                 fresh.prepare(2)
                 for a, b in zip(compared(call.direction, fresh()), compared(call.direction, fresh()), strict=True):
                     np.testing.assert_array_equal(a, b)
-    with_overrides = {k.__name__ for name, k in KERNELS.items() if k.overrides and name.startswith("ls_layers")}
-    missing = with_overrides - seen
-    assert not missing, f"no row of benchmarks/subjects.py runs {sorted(missing)}: add one, or their overrides are never timed"
+    missing = {k.__name__ for name, k in KERNELS.items() if name.startswith("ls_")} - seen
+    assert not missing, f"no row of benchmarks/subjects.py or other_subjects.py runs {sorted(missing)}: add one, or they are never timed"
+
+
+def test_a_part_of_an_argument_that_is_returned_was_not_moved() -> None:
+    x = normal(8, 6)
+    assert count(lambda a: a[1:, 2:], x).nbytes == 0
+    assert count(lambda a: (a[1:], a[1:] * 2), x).nbytes == 2 * 7 * 6 * 4
+    work = count(lambda a: a * 2, x)
+    assert of_variant(work, [x], x[1:]).nbytes == work.reads
+
+
+def test_named_tuples_are_filled_again() -> None:
+    class Kept(NamedTuple):
+        x: object
+        steps: int
+
+    assert refill((1, Kept(2, 3)), [4, 5, 6]) == (4, Kept(5, 6))

@@ -13,6 +13,7 @@ import pytest
 from benchmarks.figure import Refused, matches
 from benchmarks.kernels import Variant, subjects_of
 from benchmarks.measure import Subject, measure
+from benchmarks.record import compared
 from benchmarks.subjects import SPECS
 from ls_core.kernel import KERNELS, Kernel
 
@@ -156,3 +157,10 @@ def test_a_result_that_is_wrong_now_and_then_is_caught() -> None:
 
     with pytest.raises(Refused, match="wrong"):
         measure(Subject("seldom", run, matches([x * 2])), seconds=0.01)
+
+
+def test_a_scalar_that_is_wrong_is_seen() -> None:
+    """What a forward gives comes first, though NumPy made it no array."""
+    verify = matches([np.asarray(np.float32(2))], lambda result: compared("forward", result))
+    assert verify((np.float32(2), np.zeros(3))) is None
+    assert "differs" in str(verify((np.float32(2.1), np.float32(2))))

@@ -30,7 +30,8 @@ def refill(value: Any, new: list[Any]) -> Any:
     if isinstance(value, dict):
         return {name: refill(each, new) for name, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)([refill(each, new) for each in value])
+        make = getattr(type(value), "_make", type(value))  # a named tuple takes its fields one by one
+        return make([refill(each, new) for each in value])
     return new.pop(0)
 
 
