@@ -14,6 +14,7 @@ from ls_core.backend import to_device, to_host
 from ls_core.callbacks.parameter_statistics import norm_and_mean
 from ls_core.gradcheck.subject import leaves
 from ls_core.parameter import add_rows, put_rows, take_rows
+from ls_core.random import set_keys, uniform_by_key
 from ls_core.registry import known_names
 from ls_layers.categories import count_backward
 
@@ -75,6 +76,19 @@ def classes(shape: Shape) -> tuple[Any, Any]:
 
 def logits(shape: Shape) -> tuple[Any, Any]:
     return share(shape, 1), normal(shape, 2)
+
+
+def keys_of(shape: Shape) -> tuple[Any]:
+    return (to_device(np.arange(shape[0], dtype=np.int64)),)
+
+
+def drawn_by_key(shape: Shape) -> Pair:
+    (keys,) = keys_of((1,))
+
+    def draw() -> Any:
+        return uniform_by_key(keys, 0, shape, np.dtype("float32"))
+
+    return Pair(lambda: (None, None), lambda cache: draw(), lambda: [to_host(draw())])
 
 
 def table_and_rows(shape: Shape) -> tuple[Any, ...]:
@@ -187,6 +201,8 @@ OTHERS = [
     *(Spec(name, ROWS, optimizer(getattr(ls_optim, name))) for name in ("Adafactor", "Muon")),
     Spec("SGD with averages", FLAT, optimizer(ls_optim.SGD, use_ema=True)),
     plain("count_backward", count_backward, CLASSES, lambda s: (normal((*s[:-1], 2 * s[-1]), 1), ids(s, 2 * s[-1]))),
+    plain("set_keys", lambda keys: set_keys(keys, list(range(len(keys)))), shapes((4,), (8,), (16,), (64,)), keys_of),
+    Spec("uniform_by_key", FLAT, drawn_by_key),
     plain("take_rows", lambda table, rows, values: take_rows(table, rows), ROWS, table_and_rows),
     plain("put_rows", put_rows, ROWS, table_and_rows),
     plain("add_rows", add_rows, ROWS, table_and_rows),
