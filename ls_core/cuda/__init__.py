@@ -22,4 +22,4 @@ __all__ = [
     "when_cupy_loads",
 ]
 
-when_cupy_loads("ls_core.cuda.cublas", "ls_core.cuda.rows", "ls_core.cuda.crossentropy", "ls_core.cuda.masks")
+when_cupy_loads("ls_core.cuda.products", "ls_core.cuda.rows", "ls_core.cuda.crossentropy", "ls_core.cuda.masks")
