@@ -210,14 +210,14 @@ class Watch:
         for layer in model._flatten():
             self._look_at(layer)
         for each in (*(output.loss for output in model._objective.outputs), *(p.regularizer for p in model._all_parameters)):
-            self._look_into(repr(each), each)
+            self._look_into(type(each).__name__, each)
         self._facts = self._collect(model)
 
     def _look_at(self, thing: Any, inside: bool = True) -> None:
         if id(thing) in self._seen:
             return
         self._seen.add(id(thing))
-        whose, now = repr(thing), vars(thing)
+        whose, now = repr(thing) if isinstance(thing, Layer) else type(thing).__name__, vars(thing)
         then = {name: value for name, value in now.items() if not (isinstance(thing, Evaluator) and name in _OF_TRAINING)}
         (self._of_models if isinstance(thing, Evaluator) else self._attributes).append((whose, now, then))
         for name, value in then.items() if inside else ():
