@@ -53,6 +53,8 @@ def steps(x: Array, lead: tuple[int, ...]) -> list[int] | None:
     """
     own = x.shape[:-2]
     found = [0] * (len(lead) - len(own))
+    if not own:
+        return found
     for size, step in zip(own, x.strides, strict=False):
         if size == 1:
             step = 0
