@@ -31,7 +31,12 @@ from ls_core.parameter import RowGradient, put_rows, sum_rows, take_rows
 from ls_core.random import keep_scaled, set_keys, uniform_by_key
 from ls_layers import activations
 from ls_layers.activated import activated_backward, activated_forward
-from ls_layers.attention_core import scaled_dot_product_attention_backward, scaled_dot_product_attention_forward
+from ls_layers.attention_core import (
+    additive_attention_backward,
+    additive_attention_forward,
+    scaled_dot_product_attention_backward,
+    scaled_dot_product_attention_forward,
+)
 from ls_layers.batch_normalization import (
     batch_normalization_backward,
     batch_normalization_forward,
@@ -178,7 +183,19 @@ def softmax(at: Place) -> list[Any]:
     x, dy = at.normal(*shape), at.normal(*shape)
     y, saved = activations.softmax.forward(x, axis)
     log_y, log_saved = activations.log_softmax.forward(x, axis)
-    return [y, activations.softmax.backward(dy, saved, axis), log_y, activations.log_softmax.backward(dy, log_saved, axis)]
+    results = [y, activations.softmax.backward(dy, saved, axis), log_y, activations.log_softmax.backward(dy, log_saved, axis)]
+    # Numbers apart enough that none is at the edge of the support in one type and not in another.
+    order = np.argsort(at.rng.random(shape), axis=axis)
+    x = at.put((order * 0.0625 + 100).clip(0, 164).astype(at.dtype))
+    y, saved = activations.sparsemax.forward(x, axis)
+    return [*results, y, activations.sparsemax.backward(dy, saved, axis)]
+
+
+@round_of(*ALL)
+def glu(at: Place) -> list[Any]:
+    axis, shape = at.size(-3, 2), tuple(2 * at.size(1, 9) for _ in range(3))
+    y, saved = activations.glu.forward(at.normal(*shape), axis)
+    return [y, activations.glu.backward(at.normal(*y.shape), saved, axis)]
 
 
 @round_of(*ALL)
@@ -256,7 +273,9 @@ def batch_normalization(at: Place) -> list[Any]:
     N, C = at.size(1, 400), at.size(1, 50)
     gamma, beta = at.maybe(at.normal, C), at.maybe(at.normal, C)
     x, dy = at.normal(N, C) * 2 + 5, at.normal(N, C)
-    y, mean, variance, saved = batch_normalization_forward(x, gamma, beta, 1e-3, None)
+    weights = at.maybe(at.mask, N, C if at.flip() else 1)
+    weights = None if weights is None else (weights * (0 if at.size(0, 9) == 0 else 1)).astype(at.dtype)  # now and then all is masked
+    y, mean, variance, saved = batch_normalization_forward(x, gamma, beta, 1e-3, weights)
     results = [y, mean, variance, *batch_normalization_backward(dy, gamma, saved)]
     y, saved = batch_normalization_inference_forward(x, at.normal(C), at.positive(C), gamma, beta, 1e-3)
     return [*results, y, *batch_normalization_inference_backward(dy, gamma, saved)]
@@ -365,6 +384,17 @@ def attention(at: Place) -> list[Any]:
     y, p, saved = scaled_dot_product_attention_forward(q, k, v, bias, 0.4, causal, keep, scores)
     dscores = at.normal(*lead, H, T, S) if scores else None
     return [y, p, *scaled_dot_product_attention_backward(at.normal(*lead, H, T, D), dscores, saved)]
+
+
+@round_of(*ALL)
+def additive_attention(at: Place) -> list[Any]:
+    lead = tuple(at.size(1, 3) for _ in range(at.size(1, 2)))
+    T, S, D, V = at.size(1, 9), at.size(1, 40), at.size(1, 6), at.size(1, 5)
+    q, k, v, weights = at.normal(*lead, T, D), at.normal(*lead, S, D), at.normal(*lead, S, V), at.normal(D)
+    bias = at.maybe(at.normal, *(size if at.flip() else 1 for size in (*lead, T, S)))
+    keep, dscores = at.maybe(at.keep, *lead, T, S), at.maybe(at.normal, *lead, T, S)
+    y, p, saved = additive_attention_forward(q, k, v, weights, bias, keep)
+    return [y, p, *additive_attention_backward(at.normal(*lead, T, V), dscores, saved)]
 
 
 @round_of(*ALL)

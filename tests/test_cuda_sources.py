@@ -269,7 +269,8 @@ def test_a_gradient_of_another_type() -> None:
     """Forward kept what only its own backward understands; a dy of another type does not change that."""
     x = ls_core.to_device(np.ones((2, 3), np.float32), "standin")
     with ls_core.use_backend("standin"):
-        layers = [ls_layers.LayerNormalization(), ls_layers.Activation("gelu")]
+        layers = [ls_layers.LayerNormalization(), *(ls_layers.Activation(name) for name in ("gelu", "sparsemax"))]
+        layers += [ls_layers.BatchNormalization(), ls_layers.Dense(4, activation="glu")]
         caches = [layer.forward(x) for layer in layers]
     for layer, (y, cache) in zip(layers, caches, strict=True):
         assert isinstance(y, StandInArray)

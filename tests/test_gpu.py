@@ -232,7 +232,7 @@ def steps(name: str, backend: str, count: int, optimizer: str = "adam") -> tuple
         return [float(model.train_on_batch(x, y)) for _ in range(count)], model
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "sgd", "rmsprop", "adamw"])
+@pytest.mark.parametrize("optimizer", ["adadelta", "adagrad", "adam", "adamax", "adamw", "ftrl", "lion", "nadam", "rmsprop", "sgd"])
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_training(name: str, optimizer: str) -> None:
     np.testing.assert_allclose(steps(name, "cupy", 10, optimizer)[0], steps(name, "numpy", 10, optimizer)[0], rtol=1e-3)

@@ -35,6 +35,28 @@ def _bias_strides(xp: Any, bias: Array, shape: tuple[int, ...]) -> tuple[Array, 
     return bias, [0 if size == 1 else step for size, step in zip(sizes, steps, strict=True)]
 
 
+def softmax_forward(p: Array, bias: Array, scale: float, causal: bool, keep: Array) -> tuple[Array, Array]:
+    """Make scores (..., H, T, S), C-contiguous, into softmax(scale scores + bias) -> this times ``keep`` (itself without one), keep."""
+    xp = get_xp(p)
+    H, T, S = p.shape[-3:]
+    bias, strides = _bias_strides(xp, bias, p.shape)
+    (keep,) = contiguous(xp, keep)
+    kept = None if keep is None else xp.empty(p.shape, dtype=p.dtype)
+    rows = p.size // max(S, 1)
+    how = (p, bias, *strides, keep, kept, rows, H, T, S, float(scale), int(causal))
+    SOURCE.run("attention_softmax_forward", p.dtype, *team_grid(rows, S), *how)
+    return p if kept is None else kept, keep
+
+
+def softmax_backward(dkept: Array, p: Array, keep: Array, dscores: Array, scale: float) -> Array:
+    """The gradient of the scores, from those of p * keep and of p."""
+    S = p.shape[-1]
+    ds, dscores = contiguous(get_xp(p), dkept, dscores)
+    rows = ds.size // max(S, 1)
+    SOURCE.run("attention_softmax_backward", ds.dtype, *team_grid(rows, S), ds, p, keep, dscores, rows, S, float(scale))
+    return ds
+
+
 @override(scaled_dot_product_attention_forward)
 def attention_forward_cuda(
     q: Array, k: Array, v: Array, bias: Array, scale: float, causal: bool, keep: Array, return_scores: bool
@@ -47,18 +69,7 @@ def attention_forward_cuda(
         y, kept = fused_attention.fused_forward(q, k, v, bias, strides, scale, causal, keep)
         return y, None, kept
     (p,) = contiguous(xp, ungroup(matmul(group(q, G), k.swapaxes(-1, -2)), H))  # (..., H, T, S), the scores so far
-    T, S = p.shape[-2:]
-    bias, strides = _bias_strides(xp, bias, p.shape)
-    (keep,) = contiguous(xp, keep)
-    kept = p if keep is None else xp.empty(p.shape, dtype=p.dtype)
-    rows = p.size // max(S, 1)
-    made = None if keep is None else kept
-    SOURCE.run(
-        "attention_softmax_forward",
-        p.dtype,
-        *team_grid(rows, S),
-        *(p, bias, *strides, keep, made, rows, H, T, S, float(scale), int(causal)),
-    )
+    kept, keep = softmax_forward(p, bias, scale, causal, keep)
     y = ungroup(matmul(group(kept, G), v), H)  # (..., H, T, V)
     return y, p if return_scores else None, (q, k, v, p, keep, scale)
 
@@ -67,14 +78,12 @@ def attention_forward_cuda(
 def attention_backward_cuda(dy: Array, dscores: Array, saved: Any) -> tuple[Array, Array, Array]:
     if type(saved) is Kept:
         return fused_attention.fused_backward(dy, saved)
-    xp = get_xp(dy)
     q, k, v, p, keep, scale = saved
-    G, H, S = k.shape[-3], q.shape[-3], p.shape[-1]
+    G, H = k.shape[-3], q.shape[-3]
     kept = p if keep is None else p * keep  # (..., H, T, S)
     dv = matmul(group(kept, G).swapaxes(-1, -2), group(dy, G))  # (..., G, S, V)
-    ds, dscores = contiguous(xp, ungroup(matmul(group(dy, G), v.swapaxes(-1, -2)), H), dscores)  # (..., H, T, S)
-    rows = ds.size // max(S, 1)
-    SOURCE.run("attention_softmax_backward", ds.dtype, *team_grid(rows, S), ds, p, keep, dscores, rows, S, float(scale))
+    dkept = ungroup(matmul(group(dy, G), v.swapaxes(-1, -2)), H)  # (..., H, T, S)
+    ds = softmax_backward(dkept, p, keep, dscores, scale)
     ds = group(ds, G)  # (..., G, HT/G, S)
     dq = ungroup(matmul(ds, k), H)  # (..., H, T, D)
     dk = matmul(ds.swapaxes(-1, -2), group(q, G))  # (..., G, S, D)

@@ -6,41 +6,56 @@
 // A null pointer stands for a gamma or beta that is not there.
 #include "common.cuh"
 
-// of[k, 0, c] = the mean of the k-th chunk, of[k, 1, c] = its sum of (x - that mean)^2. The second pass finds the chunk in
-// the cache; a sum of squares without a mean taken out would lose its digits.
-KERNEL batch_norm_chunks(const T *__restrict__ x, T *__restrict__ of, Int N, Int C, Int chunk) {
+// What rows count for: weights are 0 where a row is masked, of a row (wc = 0) or of each of its channels (wc = 1). No weights: 1.
+__device__ inline A weight(const T *weights, Int row, Int c, Int C, Int wc) {
+    return !weights ? 1 : (A)weights[wc ? row * C + c : row];
+}
+
+// of[k, 0, c] = the mean of the k-th chunk, of[k, 1, c] = its sum of w (x - that mean)^2, of[k, 2, c] = its sum of w. The second pass
+// finds the chunk in the cache; a sum of squares without a mean taken out would lose its digits.
+KERNEL batch_norm_chunks(const T *__restrict__ x, const T *__restrict__ weights, Int wc, T *__restrict__ of, Int N, Int C, Int chunk) {
     const Int c = (Int)blockIdx.x * 32 + threadIdx.x, begin = (Int)blockIdx.y * chunk, end = begin + chunk < N ? begin + chunk : N;
-    A sum = 0, squares = 0;
-    for (Int row = begin + threadIdx.y; c < C && row < end; row += 8) sum += (A)x[row * C + c];
-    const A mean = column_sum(sum) / (end - begin);
-    for (Int row = begin + threadIdx.y; c < C && row < end; row += 8) squares += ((A)x[row * C + c] - mean) * ((A)x[row * C + c] - mean);
+    A sum = 0, count = 0, squares = 0;
+    for (Int row = begin + threadIdx.y; c < C && row < end; row += 8) {
+        const A w = weight(weights, row, c, C, wc);
+        sum += w * (A)x[row * C + c];
+        count += w;
+    }
+    count = column_sum(count);
+    const A mean = column_sum(sum) / (count > 0 ? count : 1);
+    for (Int row = begin + threadIdx.y; c < C && row < end; row += 8)
+        squares += weight(weights, row, c, C, wc) * ((A)x[row * C + c] - mean) * ((A)x[row * C + c] - mean);
     squares = column_sum(squares);
     if (threadIdx.y == 0 && c < C) {
-        of[(Int)blockIdx.y * 2 * C + c] = (T)mean;
-        of[(Int)blockIdx.y * 2 * C + C + c] = (T)squares;
+        of += (Int)blockIdx.y * 3 * C + c;
+        of[0] = (T)mean;
+        of[C] = (T)squares;
+        of[2 * C] = (T)count;
     }
 }
 
-// mean = sum_k n_k mean_k / N,  variance = sum_k (squares_k + n_k (mean_k - mean)^2) / N, n_k the rows of chunk k
-KERNEL batch_norm_statistics(const T *__restrict__ of, T *__restrict__ mean, T *__restrict__ variance, T *__restrict__ inverse, Int N,
-                             Int C, Int chunk, double epsilon) {
-    const Int c = (Int)blockIdx.x * 32 + threadIdx.x, chunks = (N + chunk - 1) / chunk;
-    A sum = 0, squares = 0;
+// total = sum_k n_k (+ 1e-7 where there are weights, as Keras has it, so that nothing is divided by 0), n_k what chunk k counts for;
+// mean = sum_k n_k mean_k / total,  variance = sum_k (squares_k + n_k (mean_k - mean)^2) / total
+KERNEL batch_norm_statistics(const T *__restrict__ of, T *__restrict__ mean, T *__restrict__ variance, T *__restrict__ inverse,
+                             T *__restrict__ total, Int C, Int chunks, double epsilon, double added) {
+    const Int c = (Int)blockIdx.x * 32 + threadIdx.x;
+    A count = 0, sum = 0, squares = 0;
     for (Int k = threadIdx.y; c < C && k < chunks; k += 8) {
-        const Int n = k < chunks - 1 ? chunk : N - k * chunk;
-        sum += n * (A)of[k * 2 * C + c];
+        const A n = (A)of[k * 3 * C + 2 * C + c];
+        count += n;
+        sum += n * (A)of[k * 3 * C + c];
     }
-    const A m = column_sum(sum) / N;
+    const A all = column_sum(count) + (A)added, m = column_sum(sum) / all;
     for (Int k = threadIdx.y; c < C && k < chunks; k += 8) {
-        const Int n = k < chunks - 1 ? chunk : N - k * chunk;
-        const A off = (A)of[k * 2 * C + c] - m;
-        squares += (A)of[k * 2 * C + C + c] + n * off * off;
+        const A off = (A)of[k * 3 * C + c] - m;
+        squares += (A)of[k * 3 * C + C + c] + (A)of[k * 3 * C + 2 * C + c] * off * off;
     }
-    const A v = column_sum(squares) / N;
+    const A v = column_sum(squares) / all;
     if (threadIdx.y == 0 && c < C) {
         mean[c] = (T)m;
         variance[c] = (T)v;
         inverse[c] = (T)(1 / sqrt(v + (A)epsilon));
+        total[c] = (T)all;
     }
 }
 
@@ -70,15 +85,19 @@ KERNEL batch_norm_sums(const T *__restrict__ dy, const T *__restrict__ x, const 
     }
 }
 
-// dx = gamma inverse (dy - dbeta / N - xhat dgamma / N); dx = gamma inverse dy where the statistics are constants (no sums)
+// dx = gamma inverse (dy - share (dbeta + (xhat - off) dgamma)), share = w / total; off, the mean of xhat, is 0 but for what was added
+// to total: inverse mean added / total. dx = gamma inverse dy where the statistics are constants (no sums).
 KERNEL batch_norm_backward(const T *__restrict__ dy, const T *__restrict__ x, const T *__restrict__ mean, const T *__restrict__ inverse,
-                           const T *__restrict__ gamma, const T *__restrict__ dgamma, const T *__restrict__ dbeta, T *__restrict__ dx,
-                           Int N, Int C) {
-    const A share = (A)1 / N;
+                           const T *__restrict__ gamma, const T *__restrict__ dgamma, const T *__restrict__ dbeta,
+                           const T *__restrict__ weights, Int wc, const T *__restrict__ total, double added, T *__restrict__ dx, Int N,
+                           Int C) {
     each(N * C, [=](Int i) {
         const Int c = modulo(i, C);
         A g = (A)dy[i];
-        if (dgamma) g -= ((A)dbeta[c] + ((A)x[i] - (A)mean[c]) * (A)inverse[c] * (A)dgamma[c]) * share;
+        if (dgamma) {
+            const A share = weight(weights, quotient(i, C), c, C, wc) / (A)total[c], off = (A)mean[c] * (A)added / (A)total[c];
+            g -= ((A)dbeta[c] + ((A)x[i] - (A)mean[c] - off) * (A)inverse[c] * (A)dgamma[c]) * share;
+        }
         dx[i] = (T)((gamma ? (A)gamma[c] : 1) * (A)inverse[c] * g);
     });
 }

@@ -1,6 +1,6 @@
 """Batch normalisation on CUDA. N rows, C channels.
 
-Forward reads x twice (statistics, then y), backward dy and x twice (sums, then dx). Masked rows go to the reference.
+Forward reads x twice (statistics, then y), backward dy and x twice (sums, then dx).
 """
 
 from __future__ import annotations
@@ -43,27 +43,35 @@ def _sums(dy: Array, x: Array, mean: Array, inverse: Array) -> tuple[Array, Arra
 def batch_normalization_forward_cuda(
     x: Array, gamma: Array, beta: Array, epsilon: float, weights: Array
 ) -> tuple[Array, Array, Array, Any]:
-    if weights is not None or x.shape[0] == 0:
+    if x.shape[0] == 0:
         return batch_normalization_forward.reference(x, gamma, beta, epsilon, weights)
     xp = get_xp(x)
-    (x,) = contiguous(xp, x)
+    x, weights = contiguous(xp, x, weights)
     N, C = x.shape
     blocks, threads, chunk = column_grid(N, C)
-    of_chunks = xp.empty((blocks[1], 2, C), dtype=x.dtype)
-    SOURCE.run("batch_norm_chunks", x.dtype, blocks, threads, x, of_chunks, N, C, chunk)
-    mean, variance, inverse = (xp.empty(C, dtype=x.dtype) for _ in range(3))
-    SOURCE.run("batch_norm_statistics", x.dtype, blocks[:1], threads, of_chunks, mean, variance, inverse, N, C, chunk, float(epsilon))
-    return _normalize(x, mean, inverse, gamma, beta), mean, variance, Kept((x, mean, inverse))
+    of_chunks = xp.empty((blocks[1], 3, C), dtype=x.dtype)
+    SOURCE.run("batch_norm_chunks", x.dtype, blocks, threads, x, *_weights(weights)[:2], of_chunks, N, C, chunk)
+    mean, variance, inverse, total = (xp.empty(C, dtype=x.dtype) for _ in range(4))
+    how = C, blocks[1], float(epsilon), _weights(weights)[2]
+    SOURCE.run("batch_norm_statistics", x.dtype, blocks[:1], threads, of_chunks, mean, variance, inverse, total, *how)
+    return _normalize(x, mean, inverse, gamma, beta), mean, variance, Kept((x, mean, inverse, weights, total))
+
+
+def _weights(weights: Array) -> tuple[Array, int, float]:
+    """Them, whether each channel has its own, and what is added to their sum."""
+    return weights, int(weights is not None and weights.shape[1] > 1), 0.0 if weights is None else 1e-7
 
 
 @override(batch_normalization_backward, keeps=True)
 def batch_normalization_backward_cuda(dy: Array, gamma: Array, saved: Any) -> tuple[Array, Array, Array]:
     xp = get_xp(dy)
-    x, mean, inverse = saved
+    x, mean, inverse, weights, total = saved
     dy, gamma = contiguous(xp, dy, gamma)
     dgamma, dbeta = _sums(dy, x, mean, inverse)
     dx = xp.empty(x.shape, dtype=x.dtype)
-    SOURCE.run("batch_norm_backward", x.dtype, *each_grid(x.size), dy, x, mean, inverse, gamma, dgamma, dbeta, dx, *x.shape)
+    weights, own, added = _weights(weights)
+    how = (mean, inverse, gamma, dgamma, dbeta, weights, own, total, added)
+    SOURCE.run("batch_norm_backward", x.dtype, *each_grid(x.size), dy, x, *how, dx, *x.shape)
     return dx, dgamma, dbeta
 
 
@@ -84,5 +92,6 @@ def batch_normalization_inference_backward_cuda(dy: Array, gamma: Array, saved: 
     dy, gamma = contiguous(xp, dy, gamma)
     dgamma, dbeta = _sums(dy, x, mean, inverse)
     dx = xp.empty(x.shape, dtype=x.dtype)
-    SOURCE.run("batch_norm_backward", x.dtype, *each_grid(x.size), dy, x, mean, inverse, gamma, None, None, dx, *x.shape)
+    how = (mean, inverse, gamma, None, None, None, 0, None, 0.0)
+    SOURCE.run("batch_norm_backward", x.dtype, *each_grid(x.size), dy, x, *how, dx, *x.shape)
     return dx, dgamma, dbeta

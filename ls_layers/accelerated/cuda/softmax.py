@@ -1,4 +1,4 @@
-"""softmax and log-softmax on CUDA: one launch for each pass."""
+"""softmax, log-softmax and sparsemax on CUDA: one launch for each pass."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ls_core.types import Array
 
 from ...activations.log_softmax import log_softmax_backward, log_softmax_forward
 from ...activations.softmax import softmax_backward, softmax_forward
+from ...activations.sparsemax import sparsemax_backward, sparsemax_forward
 
 SOURCE = Source(__file__, "softmax.cu")
 
@@ -47,3 +48,14 @@ def log_softmax_forward_cuda(x: Array, axis: int = -1) -> tuple[Array, Array]:
 @override(log_softmax_backward)
 def log_softmax_backward_cuda(dy: Array, y: Array, axis: int = -1) -> Array:
     return _run("log_softmax_backward", axis, dy, y)
+
+
+@override(sparsemax_forward)
+def sparsemax_forward_cuda(x: Array, axis: int = -1) -> tuple[Array, Array]:
+    y = _run("sparsemax_forward", axis, x)
+    return y, y
+
+
+@override(sparsemax_backward)
+def sparsemax_backward_cuda(dy: Array, y: Array, axis: int = -1) -> Array:
+    return _run("sparsemax_backward", axis, dy, y)
