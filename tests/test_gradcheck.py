@@ -622,7 +622,7 @@ def test_the_contract_says_which_check_failed() -> None:
     from ls_core.testing.contract import check_case
 
     @register_serializable()
-    class Forgetful(Linear):
+    class Factored(Linear):
         def __init__(self, factor: float = 1.0, **options: Any) -> None:
             super().__init__(**options)
             self.factor = factor
@@ -640,8 +640,8 @@ def test_the_contract_says_which_check_failed() -> None:
     def inputs(g: np.random.Generator) -> Any:
         return (g.normal(size=(4, 3)),)
 
-    check_case(Case("Forgetful", Forgetful, inputs))
-    with pytest.raises(AssertionError, match=r"^Forgetful 2: check 'config_round_trip' \(.*get_config.*\) failed with"):
-        check_case(Case("Forgetful 2", lambda: Forgetful(2.0), inputs))
+    check_case(Case("Factored", Factored, inputs))
+    with pytest.raises(AssertionError, match=r"^Factored 2: check 'config_round_trip' \(.*get_config.*\) failed with"):
+        check_case(Case("Factored 2", lambda: Factored(2.0), inputs))
     with pytest.raises(AssertionError, match=r"returns a tuple with the layer's inputs, \(x,\) for one"):
-        check_case(Case("Forgetful 3", Forgetful, lambda g: inputs(g)[0]))
+        check_case(Case("Factored 3", Factored, lambda g: inputs(g)[0]))

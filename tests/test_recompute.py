@@ -62,7 +62,7 @@ def test_only_the_inputs_are_kept() -> None:
     _, plain = inner.forward(x, training=True)
     # beside x, the 2 x 16 moving statistics that the second forward begins from
     assert cache_bytes(cache) <= x.nbytes + 4 * 4 * 16 + 64
-    assert cache_bytes(plain) > 10 * x.nbytes
+    assert cache_bytes(plain) > 8 * x.nbytes
 
 
 def test_moving_statistics_and_streams_move_once() -> None:
