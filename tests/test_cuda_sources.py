@@ -237,7 +237,7 @@ def test_gradient_check() -> None:
 
 @needs_compiler
 @pytest.mark.usefixtures("emulated")
-@pytest.mark.parametrize("optimizer", ["adam", "sgd", "rmsprop", "adamw"])
+@pytest.mark.parametrize("optimizer", ["adadelta", "adagrad", "adam", "adamax", "adamw", "ftrl", "lion", "nadam", "rmsprop", "sgd"])
 @pytest.mark.parametrize("make", [text_model, image_model])
 def test_training(make: Any, optimizer: str) -> None:
     def losses(backend: str) -> list[float]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from ls_core.gradcheck.subject import is_float
 from ls_core.gradcheck.table import check_activation_row, check_loss_row
 from ls_core.registry import known_names
 from ls_core.testing.trial import Trial
+from ls_layers.attention_core import scaled_dot_product_attention_backward, scaled_dot_product_attention_forward
 from ls_layers.cases import TABLE
 
 from .device_models import image_model, text_model, training_step
@@ -57,6 +59,43 @@ def test_many_rows_and_long_ones(dtype: str) -> None:
             y, saved = function.forward(moved)
             assert_close(y, wanted, dtype)
             assert_close(function.backward(moved, saved), function.backward(x, wanted_saved), dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("causal", [False, True])
+def test_attention_without_its_scores(dtype: str, causal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many tiles of keys, heads that share them, a mask of keys and dropout."""
+    g = np.random.default_rng(0)
+    q, k, v = (g.normal(size=(2, heads, length, 64)).astype(dtype) for heads, length in ((4, 700), (2, 1100), (2, 1100)))
+    bias, keep = -1e4 * (g.random((2, 1, 1, 1100)) < 0.2).astype(dtype), (g.random((2, 4, 700, 1100)) < 0.9).astype(dtype)
+    monkeypatch.setattr(import_module("ls_layers.accelerated.cuda.fused_attention"), "STORED", 0)
+
+    def run(backend: str) -> list[Any]:
+        placed = [ls_core.to_device(a, backend) for a in (q, k, v, bias, keep)]
+        y, _, saved = scaled_dot_product_attention_forward(*placed[:4], 0.125, causal, placed[4], False)
+        return [y, *scaled_dot_product_attention_backward(placed[0], None, saved)]
+
+    for ours, theirs in zip(run("cupy"), run("numpy"), strict=True):
+        assert_close(ours, theirs, dtype)
+
+
+@pytest.mark.parametrize("clip", [{}, {"clipnorm": 1.0}, {"global_clipnorm": 1.0}], ids="".join)
+def test_an_update_of_large_and_many_parameters(clip: dict[str, float]) -> None:
+    """Thousands of blocks for one array, several launches for all."""
+
+    def run(backend: str) -> list[Any]:
+        g = np.random.default_rng(0)
+        shapes = [(3000, 1001), *((n,) for n in range(1, 100)), (2000, 500)]
+        parameters = [ls_core.Parameter(ls_core.to_device(g.normal(size=s).astype("float32"), backend), name="p") for s in shapes]
+        optimizer = ls_optim.AdamW(0.01, **clip)
+        for _ in range(3):
+            for p in parameters:
+                p.accumulate(ls_core.to_device(g.normal(size=p.shape).astype("float32"), backend))
+            optimizer.apply(parameters)
+        return [p.value for p in parameters]
+
+    for ours, theirs in zip(run("cupy"), run("numpy"), strict=True):
+        assert_close(ours, theirs, "float32")
 
 
 def test_the_overrides_are_in_force() -> None:
