@@ -17,6 +17,7 @@ from ls_layers.activations.relu import relu_backward, relu_forward
 from ls_layers.batch_normalization import batch_normalization_backward, batch_normalization_forward
 from ls_layers.convolution import conv_backward, conv_forward
 from ls_layers.depthwise_convolution import depthwise_backward, depthwise_forward
+from ls_layers.global_pooling import global_average_forward
 from ls_layers.pooling import average_pool_backward, average_pool_forward, max_pool_backward, max_pool_forward
 from ls_layers.transposed_convolution import conv_transpose_backward, conv_transpose_forward
 
@@ -216,6 +217,16 @@ def test_pooling_of_what_is_not_finite(case: Any, tier: str, rng: np.random.Gene
 @pytest.mark.parametrize("tier", TIERS)
 def test_pooling_of_whole_numbers(tier: str, rng: np.random.Generator) -> None:
     compare(max_pool_forward, tier, rng.integers(-5, 5, (6, 28, 28, 32)), TWO, TWO, NONE)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("shape", [(9, 40, 30, 24), (1, 3, 5), (5, 7, 8, 9, 2)])
+def test_global_average(shape: tuple[int, ...], dtype: str, tier: str, rng: np.random.Generator) -> None:
+    x = normal(rng, *shape, dtype=dtype) + 3
+    compare(global_average_forward, tier, x, None)
+    compare(global_average_forward, tier, np.moveaxis(x, 1, 0), None)
+    compare(global_average_forward, tier, x, rng.random(shape[:-1]) < 0.5)
 
 
 DEPTHWISE = {  # x, W, strides, dilation, pads

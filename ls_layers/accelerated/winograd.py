@@ -188,7 +188,7 @@ class _Patches:
         n, r, q = size
         C = x.shape[-1]
         self.x, self.before, self.size = x, tuple(pad[0] for pad in pads), size
-        self.padded = np.zeros((4 * r + 2, 4 * q + 2, n, C), dtype=x.dtype)
+        self.padded = np.empty((4 * r + 2, 4 * q + 2, n, C), dtype=x.dtype)
         half = np.empty((6, r, 4 * q + 2, n * C), dtype=x.dtype)
         self.V = np.empty((36, r * q * n, C), dtype=x.dtype)
         windows = np.lib.stride_tricks.as_strided
@@ -209,7 +209,9 @@ class _Patches:
         down, right = max(-above, 0), max(-left, 0)
         filled = slice(down, down + height), slice(right, right + width), slice(images)
         if filled != self.filled:  # what the block before left around it must not count
-            self.padded[...] = 0
+            self.padded[:down] = self.padded[down + height :] = 0
+            self.padded[:, :right] = self.padded[:, right + width :] = 0
+            self.padded[:, :, images:] = 0
             self.filled = filled
         self.padded[filled] = given.transpose(1, 2, 0, 3)
         np.matmul(INPUT, self.high, out=self.half)
@@ -223,7 +225,7 @@ class _Tiles:
     def __init__(self, size: tuple[int, int, int, int], dtype: Any) -> None:
         n, r, q, F = size
         self.size, T = size, n * r * q
-        self.image = np.zeros((n, 4 * r, 4 * q, F), dtype=dtype)  # for blocks that tiles do not fill
+        self.image = np.empty((n, 4 * r, 4 * q, F), dtype=dtype)  # for blocks that tiles do not fill
         self.tiles = np.empty((4, 4, r, q, n, F), dtype=dtype)
         self.sums = np.empty((36, T, F), dtype=dtype)
         half = np.empty((24, T, F), dtype=dtype)
