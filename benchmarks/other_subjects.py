@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-import ls_core.losses as L
+import ls_core
 import ls_layers
 import ls_optim
 from ls_core.backend import to_device, to_host
 from ls_core.callbacks.parameter_statistics import norm_and_mean
 from ls_core.gradcheck.subject import leaves
 from ls_core.parameter import add_rows, put_rows, take_rows
-from ls_core.random import set_keys, uniform_by_key
+from ls_core.random import same_random_numbers, set_keys, uniform_by_key
 from ls_core.registry import known_names
 from ls_layers.categories import count_backward
 
-from .subjects import FLAT, IMAGES, ROWS, SPECS, STEPS, TOKENS, Pair, Shape, Spec, activation, layer, normal, optimizer, shapes
+from .subjects import FLAT, IMAGES, ROWS, SPECS, STEPS, TOKENS, Pair, Shape, Spec, activation, layer, normal, of_layer, optimizer, shapes
 
 HEIGHTS = shapes((2, 6, 6, 4), (4, 14, 14, 16), (8, 28, 28, 32), (16, 56, 56, 64))
 CLASSES = shapes((4, 5), (32, 10), (128, 1000), (4096, 1000))
@@ -40,7 +40,7 @@ def loss(name: str, draw: Callable[[Shape], tuple[Any, Any]], sizes: dict[str, S
     """A loss on the targets and predictions that ``draw`` makes."""
 
     def prepare(shape: Shape) -> Pair:
-        made, (targets, predictions) = getattr(L, name)(**options), draw(shape)
+        made, (targets, predictions) = getattr(ls_core.losses, name)(**options), draw(shape)
 
         def both() -> Any:
             return made.value_and_grad(targets, predictions)
@@ -99,6 +99,7 @@ def without_backward(name: str, sizes: dict[str, Shape], make: Callable[[Any, Sh
     """A layer that has no gradient, or as it is at inference."""
 
     def prepare(shape: Shape) -> Pair:
+        ls_core.set_seed(0)
         made, x = make(ls_layers, shape), draw(shape)
         made(x)
         return Pair(lambda: (made(x), None), lambda cache: None, lambda: [to_host(made(x))], made, (x,))
@@ -118,19 +119,38 @@ def normalized_at_inference(shape: Shape) -> Pair:
     def forward() -> Any:
         return made.forward(x, training=False)
 
-    dy = normal(forward()[0].shape, 7)
+    return of_layer(made, forward, (x,), normal(forward()[0].shape, 7))
 
-    def backward(cache: Any) -> Any:
-        dx = made.backward(dy, cache)
-        for parameter in made.parameters():
-            parameter.drop_grad()
-        return dx
 
-    def outcome() -> list[Any]:
-        y, cache = forward()
-        return [to_host(y), to_host(backward(cache))]
+def with_states(name: str, states: int) -> Spec:
+    """A recurrent layer that is given its states and gives them back."""
 
-    return Pair(forward, backward, outcome, made, (x,), dy)
+    def prepare(shape: Shape) -> Pair:
+        ls_core.set_seed(0)
+        made = getattr(ls_layers, name)(shape[-1], return_sequences=True, return_state=True)
+        x, start = normal(shape, 1), [normal((shape[0], shape[-1]), 2 + i) for i in range(states)]
+
+        def forward() -> Any:
+            return made.forward(x, initial_state=start, training=True)
+
+        y, _ = forward()
+        return of_layer(made, forward, (x, *start), tuple(normal(a.shape, 7 + i) for i, a in enumerate(y)))
+
+    return Spec(f"{name}, with its states", STEPS, prepare)
+
+
+def masked_attention(shape: Shape) -> Pair:
+    ls_core.set_seed(0)
+    made = ls_layers.MultiHeadAttention(max(2, shape[-1] // 32), min(32, shape[-1] // 2), dropout=0.2)
+    x, value = normal(shape, 1), normal(shape, 2)
+    keep = to_device(np.random.default_rng(3).random((shape[0], shape[1], shape[1])) < 0.9)
+
+    def forward() -> Any:
+        with same_random_numbers():
+            return made.forward(x, value, attention_mask=keep, training=True)
+
+    y, _ = forward()
+    return of_layer(made, forward, (x, value), normal(y.shape, 7))
 
 
 def _common(name: str) -> bool:
@@ -155,6 +175,13 @@ OTHERS = [
     layer("RNN of a LSTMCell", STEPS, lambda L, s: L.RNN(L.LSTMCell(s[-1]))),
     layer("LayerNormalization, only scaled", ROWS, lambda L, s: L.LayerNormalization(rms_scaling=True)),
     layer("BatchNormalization, renormalised", HEIGHTS, lambda L, s: L.BatchNormalization(renorm=True)),
+    with_states("SimpleRNN", 1),
+    with_states("GRU", 1),
+    with_states("LSTM", 2),
+    layer("MultiHeadAttention, with its scores", TOKENS, lambda L, s: L.MultiHeadAttention(2, 8), inputs=2, return_attention_scores=True),
+    Spec("MultiHeadAttention, masked", TOKENS, masked_attention, draws=True),
+    layer("AveragePooling2D, overlapping", IMAGES, lambda L, s: L.AveragePooling2D(3, 2, padding="same")),
+    layer("MaxPooling2D, overlapping", IMAGES, lambda L, s: L.MaxPooling2D(3, 2, padding="same")),
     Spec("BatchNormalization, at inference", HEIGHTS, normalized_at_inference),
     layer("UnitNormalization", ROWS, lambda L, s: L.UnitNormalization()),
     layer("SpectralNormalization", ROWS, lambda L, s: L.SpectralNormalization(L.Dense(s[-1]))),

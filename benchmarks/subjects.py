@@ -61,6 +61,30 @@ def normal(shape: Shape, seed: int) -> Any:
     return to_device(np.random.default_rng(seed).normal(size=shape).astype(np.float32))
 
 
+def of_layer(made: Any, forward: Callable[[], Any], x: tuple[Any, ...], dy: Any) -> Pair:
+    """A built layer's Pair. ``outcome`` has its moving statistics too."""
+
+    def backward(cache: Any) -> Any:
+        dx = made.backward(dy, cache)
+        for parameter in made.parameters():
+            parameter.drop_grad()
+        return dx
+
+    def outcome() -> list[Any]:
+        before = [(p, p.value) for p in made.parameters() if p.state]
+        y, cache = forward()
+        dx = made.backward(dy, cache)
+        grads = [p.grad.to_dense() if isinstance(p.grad, RowGradient) else p.grad for p in made.parameters() if p.trainable]
+        states = [p.value for p, _ in before]
+        for parameter in made.parameters():
+            parameter.drop_grad()
+        for p, value in before:
+            p.value = value
+        return [to_host(a) for a in [*leaves(y), *leaves(dx), *grads, *states] if is_float(a)]
+
+    return Pair(forward, backward, outcome, made, x, dy)
+
+
 def layer(
     name: str,
     shapes: dict[str, Shape],
@@ -89,21 +113,7 @@ def layer(
         cotangents = [normal(each.shape, 7 + i) if is_float(each) else None for i, each in enumerate(leaves(y))]
         dy = refill(y, cotangents)
 
-        def backward(cache: Any) -> Any:
-            dx = made.backward(dy, cache)
-            for parameter in made.parameters():
-                parameter.drop_grad()
-            return dx
-
-        def outcome() -> list[Any]:
-            y, cache = forward()
-            dx = made.backward(dy, cache)
-            grads = [p.grad.to_dense() if isinstance(p.grad, RowGradient) else p.grad for p in made.parameters() if p.trainable]
-            for parameter in made.parameters():
-                parameter.drop_grad()
-            return [to_host(a) for a in [*leaves(y), *leaves(dx), *grads] if a is not None]
-
-        return Pair(forward, backward, outcome, made, x, dy)
+        return of_layer(made, forward, x, dy)
 
     return Spec(name, shapes, prepare, shortcut, draws, make, options)
 
