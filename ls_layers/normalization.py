@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ls_core.backend import floatx, get_xp, is_array, is_float, to_host
+from ls_core.backend import constant, floatx, get_xp, is_array, is_float, to_host
 from ls_core.data import as_array
 from ls_core.errors import ShapeError
 from ls_core.kernel import kernel
@@ -157,7 +157,7 @@ class Normalization(Layer):
         shape = [1] * len(self.broadcast)
         for a, size in zip(reversed(self.kept), reversed(self.given[0].shape), strict=False):
             shape[a] = size
-        return [get_xp(x).asarray(value.reshape(shape).astype(dtype)) for value in self.given]
+        return [constant(value.reshape(shape).astype(dtype), x) for value in self.given]
 
     def forward(self, x: Array, training: bool = False) -> Any:
         differentiable = is_float(x)

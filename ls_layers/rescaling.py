@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ls_core.backend import floatx, get_xp, is_float
+from ls_core.backend import constant, floatx, is_float
 from ls_core.kernel import kernel
 from ls_core.layer import Layer
 from ls_core.types import Array
@@ -71,7 +71,7 @@ def _numbers(value: Any) -> Any:
 
 
 def _like(value: Any, x: Array) -> Any:
-    return value if isinstance(value, float) else get_xp(x).asarray(value.astype(x.real.dtype))
+    return value if isinstance(value, float) else constant(value.astype(x.real.dtype), x)
 
 
 __all__ = ["Rescaling", "rescaling_backward", "rescaling_forward"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ls_core.backend import get_xp
+from ls_core.backend import constant, get_xp
 from ls_core.types import Array
 
 from .images import ImageLayer
@@ -23,9 +23,8 @@ def aspect_window(height: int, width: int, new_height: int, new_width: int) -> W
 
 def resize(x: Array, height: int, width: int, interpolation: str = "bilinear", antialias: bool = False) -> tuple[Array, Any]:
     """Images (B, H, W, C) to (B, height, width, C), and the two matrices that did it."""
-    xp = get_xp(x)
     sizes = ((x.shape[1], height), (x.shape[2], width))
-    matrices = [xp.asarray(interpolation_matrix(*pair, interpolation, antialias).astype(x.real.dtype)) for pair in sizes]
+    matrices = [constant(interpolation_matrix(*pair, interpolation, antialias).astype(x.real.dtype), x) for pair in sizes]
     return resize_forward(x, *matrices), matrices
 
 

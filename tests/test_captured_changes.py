@@ -328,6 +328,33 @@ class Uploads(Passing):
         return x * ls_core.get_xp(x).asarray(np.ones(6, "float32"))
 
 
+class Factor(Passing):
+    """Reads a number of the host's."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.factor = np.array(1.5)
+
+    def act(self, x: Any) -> Any:
+        return x * float(self.factor)
+
+
+def test_numbers_of_the_host_that_change_in_place(launches: list[Any]) -> None:
+    def run(jit: bool) -> Any:
+        ls_core.set_seed(2)
+        model, x, y = dense_model(Factor)()
+        model.compile("adam", "sparse_categorical_crossentropy", jit_compile=jit)
+        losses = []
+        for i in range(12):
+            if i == 6:
+                model.layers[1].factor[...] = 0.2
+            losses.append(model.train_on_batch(x, y))
+        return losses, told(model)
+
+    assert run(True) == run(False)
+    assert len(set(map(id, launches))) == 2
+
+
 class DrawsOnTheHost(Passing):
     def act(self, x: Any) -> Any:
         return x * float(self.stream("factor").generator.random())

@@ -17,6 +17,8 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from ..backend import backend_of, floatx
 from ..data import map_tree
 from ..evaluation import Evaluator
@@ -30,6 +32,8 @@ from ..types import Array
 WARM_UP = 2  # steps of a shape before it is captured: the first compiles kernels and lets the optimiser join Parameters
 SHAPES = 2  # of batches that are captured: the whole batch, and the last one of an epoch
 CHANGES = 10  # captures that something changed made worthless, before it is given up
+
+SMALL = 1024  # numbers of an array of the host whose values are looked at, too
 
 _OF_PARAMETER = operator.attrgetter("value", "trainable", "regularizer")
 # What training itself sets on a model, and no pass reads.
@@ -200,6 +204,7 @@ class Watch:
         self._attributes: list[tuple[str, dict[str, Any], dict[str, Any]]] = []  # whose, they, as they were
         self._of_models: list[tuple[str, dict[str, Any], dict[str, Any]]] = []  # among which training itself sets some
         self._lists: list[tuple[str, list[Any], list[Any]]] = []
+        self._numbers: list[tuple[str, np.ndarray, np.ndarray]] = []  # small arrays of the host
         self._seen: set[int] = set()
         self._parameters = [(p, *_OF_PARAMETER(p)) for p in model._all_parameters]
         self._switches = _switches()
@@ -235,6 +240,8 @@ class Watch:
                 self._attributes.append((whose, value, dict(value)))
             for each in value.values() if kind is dict else value:
                 self._look_into(whose, each)
+        elif kind is np.ndarray and value.size <= SMALL and value.dtype.kind in "biufc":
+            self._numbers.append((whose, value, value.copy()))
         elif hasattr(value, "__dict__") and kind.__module__.partition(".")[0] not in _OPAQUE and not isinstance(value, (type, Kernel)):
             self._look_at(value)
 
@@ -252,7 +259,8 @@ class Watch:
     def unchanged(self, model: Any) -> bool:
         """Whether all is as it was when this was made."""
         now = self._collect(model)
-        return len(now) == len(self._facts) and all(map(operator.is_, now, self._facts)) and _switches() == self._switches
+        same = len(now) == len(self._facts) and all(map(operator.is_, now, self._facts)) and _switches() == self._switches
+        return same and all(array.tobytes() == before.tobytes() for _, array, before in self._numbers)
 
     def changes(self) -> str:
         """What is not as it was."""
@@ -265,6 +273,9 @@ class Watch:
                     return f"'{name}' of {whose}"
         for whose, items, before in self._lists:
             if len(items) != len(before) or any(map(operator.is_not, items, before)):
+                return whose
+        for whose, array, numbers in self._numbers:
+            if array.tobytes() != numbers.tobytes():
                 return whose
         return "a switch of LS" if _switches() != self._switches else "the list of Parameters"
 
@@ -280,6 +291,8 @@ class Watch:
             now.update(then)
         for _, items, before in self._lists:
             items[:] = before
+        for _, array, numbers in self._numbers:
+            array[...] = numbers
 
 
 _streams: dict[tuple[int, int, int], Any] = {}

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import backend_of, get_xp, to_device
+from ..backend import constant, get_xp
 from ..kernel import kernel
 from ..types import Array
 from .categorical_crossentropy import align_one_hot
@@ -100,7 +100,7 @@ class CategoricalFocalCrossentropy(Loss):
             y_true = y_true * (1.0 - self.label_smoothing) + self.label_smoothing / y_true.shape[-1]
         alpha = self.alpha
         if not isinstance(alpha, (int, float)):
-            alpha = to_device(np.asarray(alpha, dtype=y_pred.dtype), backend_of(y_pred))
+            alpha = constant(np.asarray(alpha, dtype=y_pred.dtype), y_pred)
         losses, saved = categorical_focal_crossentropy_forward(y_true, y_pred, alpha, *self.options)
         return losses, (saved, alpha)
 
