@@ -6,6 +6,7 @@ Imported when the backend 'cupy' is loaded; see docs/cuda.md.
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -60,7 +61,8 @@ def _table(entries: list[Entry], chunk: int) -> tuple[Struct, int]:
         members += [1 if rows is None else columns(grad), grad.size, whole, first, scale, keep]
         first += -(-grad.size // chunk)
     constant = {place for i in range(len(entries)) for place in (MEMBERS * i + 2, MEMBERS * i + 6)}  # grad, rows
-    return Struct(type(entries[0].grad), members, 1 + MEMBERS * MOST, constant), first
+    kinds = "q" + ("q" * (MEMBERS - 1) + "d") * len(entries)
+    return Struct(type(entries[0].grad), members, kinds, 1 + MEMBERS * MOST, constant), first
 
 
 def _parts(entries: list[Entry], chunk: int) -> Iterator[tuple[Struct, int]]:
@@ -228,20 +230,19 @@ def update_together_cuda(
         if optimizer.clipnorm:
             scale_of = {p: i for i, p in enumerate(work)}
     if _is_known(optimizer):
-        groups: dict[Any, list[tuple[Parameter, Array, Array]]] = {}
+        groups: dict[Any, list[tuple[Parameter, Array, Array, State]]] = {}
         for p, gradient in work.items():
-            if _fits(type(value), p.value, gradient, optimizer.state(p)):
-                grad, rows = _gradient(optimizer, p, gradient)
-                kind = p.dtype, rate * optimizer.rate_multiplier(p), tuple(optimizer.state(p))
-                groups.setdefault(kind, []).append((p, grad, rows))
+            state = optimizer.state(p)
+            if _fits(type(value), p.value, gradient, state):
+                kind = p.dtype, rate * optimizer.rate_multiplier(p), tuple(state)
+                groups.setdefault(kind, []).append((p, *_gradient(optimizer, p, gradient), state))
         for (dtype, rate_here, _), members in groups.items():
-            launch = _launch_of(optimizer, members[0][0].value, optimizer.state(members[0][0]), rate_here)
+            launch = _launch_of(optimizer, members[0][0].value, members[0][-1], rate_here)
             entries = []
-            for p, grad, rows in members:
+            for p, grad, rows, state in members:
                 del work[p]
                 if launch is not None:
-                    state = optimizer.state(p)
-                    arrays = tuple(None if name is None else state[name] for name in launch[1])
+                    arrays = tuple([None if name is None else state[name] for name in launch[1]])
                     entries.append(Entry(p.value, grad, arrays, rows, 1.0 - optimizer.decay_of(p) * rate_here, scale_of[p]))
             if launch is not None:
                 _launch(launch[0], dtype, entries, launch[2], scales, float(factor), float(optimizer.clipvalue or 0.0))
@@ -257,14 +258,22 @@ def _is_known(optimizer: Optimizer) -> bool:
     return getattr(update, "__func__", None) in known and getattr(update_arrays, "__func__", None) is Optimizer.update_arrays
 
 
+@functools.cache
+def _computes(dtype: Any) -> bool:
+    """Whether there are kernels for this type of numbers."""
+    return dtype.name in FLOATS
+
+
 def _fits(kind: Any, value: Array, gradient: Gradient, state: State) -> bool:
     """Whether the kernels can take these."""
     given = gradient.values if isinstance(gradient, RowGradient) else gradient
-    if type(value) is not kind or type(given) is not kind or value.dtype.name not in FLOATS or given.dtype.kind == "c":
+    if type(value) is not kind or type(given) is not kind or not _computes(value.dtype) or given.dtype.kind == "c":
         return False
-    return all(type(a) is kind and a.shape == value.shape and a.dtype == value.dtype for a in state.values()) and all(
-        a.flags.c_contiguous for a in (value, *state.values())
-    )
+    shape, dtype = value.shape, value.dtype
+    for a in state.values():
+        if type(a) is not kind or a.shape != shape or a.dtype != dtype or not a.flags.c_contiguous:
+            return False
+    return bool(value.flags.c_contiguous)
 
 
 def _gradient(optimizer: Optimizer, p: Parameter, gradient: Gradient) -> tuple[Array, Array]:
@@ -277,14 +286,14 @@ def _gradient(optimizer: Optimizer, p: Parameter, gradient: Gradient) -> tuple[A
             gradient = gradient.to_dense()
     if gradient.dtype != p.dtype:
         gradient = gradient.astype(p.dtype)
-    return contiguous(get_xp(gradient), gradient)[0], rows
+    return (gradient if gradient.flags.c_contiguous else get_xp(gradient).ascontiguousarray(gradient)), rows
 
 
 def _scales(kind: Any, gradients: list[Gradient], factor: float, clipnorm: float | None, global_clipnorm: float | None) -> Array:
     """What clips each gradient's norm, or (one number) that of all; None where the kernels can't."""
     given = [g.values if isinstance(g, RowGradient) else g for g in gradients]
     dtype = given[0].dtype
-    if dtype.name not in FLOATS or any(type(a) is not kind or a.dtype != dtype for a in given):
+    if not _computes(dtype) or any(type(a) is not kind or a.dtype != dtype for a in given):
         return None
     xp = get_xp(given[0])
     entries = [Entry(None, a, scale=i) for i, a in enumerate(contiguous(xp, *given))]

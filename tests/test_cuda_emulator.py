@@ -99,7 +99,7 @@ def test_structs(faults: Source) -> None:
     x, y = (ls_core.to_device(np.arange(64.0), "standin") for _ in range(2))
 
     def run(*members: Any, length: int = 4) -> Any:
-        faults.run("from_table", "float64", (1,), (64,), Struct(type(x), [*members], length, {1}))
+        faults.run("from_table", "float64", (1,), (64,), Struct(type(x), [*members], "qqqd"[: len(members)], length, {1}))
         return y.get()
 
     np.testing.assert_array_equal(run(3, x, y, 2.0)[:4], [0, 2, 4, 3])

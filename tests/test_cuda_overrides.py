@@ -68,7 +68,7 @@ SOURCE.run('softmax_forward', 'float16', (0,), (32, 8), x, None, 2, 0.5)
 assert launch == ['softmax_forward', (3,), (32, 8), (x, 0, 2, 0.5)], launch
 from ls_core.cuda.launch import Struct
 x.data = type('Memory', (), {'ptr': 7})
-SOURCE.run('softmax_forward', 'float32', (1,), (32,), Struct(Fake, [x, None, 0.5], 4, ()))
+SOURCE.run('softmax_forward', 'float32', (1,), (32,), Struct(Fake, [x, None, 0.5], 'qqd', 4, ()))
 [packed] = launches[1][-1]
 assert packed.shape == (1,) and packed.tobytes() == struct.pack('<qqdq', 7, 0, 0.5, 0)
 assert 'softmax_forward' in code and '#include "' not in code and '-DLS_T=__half' in options and backend == 'nvrtc'

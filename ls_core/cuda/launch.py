@@ -42,30 +42,29 @@ class Struct:
         Of the arrays.
     members : list
         As ``Source.run`` takes arguments: arrays, of which the struct holds the addresses, None, integers and floats.
+    kinds : str
+        'd' for each float, 'q' for each other one.
     length : int
         Members of the C++ struct; what ``members`` lacks is 0.
     constant : collection of int
         The places of arrays that the kernel only reads.
     """
 
-    __slots__ = ("array_type", "members", "length", "constant")
+    __slots__ = ("array_type", "members", "kinds", "length", "constant")
 
-    def __init__(self, array_type: type, members: list[Any], length: int, constant: Collection[int]) -> None:
-        self.array_type, self.members, self.length, self.constant = array_type, members, length, constant
+    def __init__(self, array_type: type, members: list[Any], kinds: str, length: int, constant: Collection[int]) -> None:
+        self.array_type, self.members, self.kinds, self.length, self.constant = array_type, members, kinds, length, constant
 
     def pack(self, address: Callable[[int, Array], int]) -> np.ndarray:
         """The struct's bytes, an array of one number; ``address`` gives that of an array, which stands at a place.
 
-        >>> Struct(np.ndarray, [3, None, 0.5], 4, ()).pack(lambda i, array: 0).view('int64')
+        >>> Struct(np.ndarray, [3, None, 0.5], 'qqd', 4, ()).pack(lambda i, array: 0).view('int64')
         array([                  3,                   0, 4602678819172646912,
                                  0])
         """
-        values: list[Any] = []
-        for i, member in enumerate(self.members):
-            number = member is None or type(member) in (int, float)
-            values.append((member or 0) if number else address(i, member))
-        kinds = "".join("d" if type(value) is float else "q" for value in values)
-        return np.frombuffer(struct.pack(f"={kinds}{8 * (self.length - len(values))}x", *values), dtype=f"V{8 * self.length}")
+        plain = (int, float)
+        values = [m if type(m) in plain else 0 if m is None else address(i, m) for i, m in enumerate(self.members)]
+        return np.frombuffer(struct.pack(f"={self.kinds}{8 * (self.length - len(values))}x", *values), dtype=f"V{8 * self.length}")
 
 
 class Source:
