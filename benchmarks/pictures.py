@@ -44,7 +44,7 @@ def _draw_roofline(roofline: Roofline, points: Sequence[tuple[float, float, str]
         axis.plot(intensity, np.minimum(peak, intensity * slowest) * 1e-9, color="black", linewidth=1.2)
         axis.plot(intensity, np.minimum(peak, intensity * fastest) * 1e-9, color="black", linewidth=0.7, linestyle="--")
         axis.annotate(f"products, {dtype}: {peak * 1e-9:.0f} GFLOP/s", (intensity[-1], peak * 1e-9), ha="right", va="bottom", fontsize=8)
-    axis.annotate(f"memory: {roofline.copy * 1e-9:.0f} GB/s", (2e-3, 2e-3 * roofline.copy * 1e-9), rotation=30, fontsize=8)
+    axis.annotate(f"memory: {roofline.copy * 1e-9:.0f} GB/s", (4e-3, 2e-3 * roofline.copy * 1e-9), va="top", fontsize=8)
     for variant in dict.fromkeys(point[2] for point in points):
         x, y = zip(*((a, b) for a, b, v in points if v == variant), strict=True)
         axis.scatter(x, y, s=14, label=variant, alpha=0.8)
@@ -71,7 +71,7 @@ def draw_sizes(figures: Sequence[dict[str, Any]], folder: str) -> list[Path]:
     written = []
     for name, lines in kernels.items():
         if max(len(points) for points in lines.values()) > 1:
-            path = _folder(folder) / f"sizes_{name.replace(' ', '_')}.png"
+            path = _folder(folder) / f"sizes_{name.replace(',', '').replace(' ', '_')}.png"
             draw_lines(lines, path, name, "numbers in the input", "ms")
             written.append(path)
     return written

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from .figure import Figure, Refused
-from .machine import cores, has_cuda, load, machine, use_threads
+from .machine import cores, has_cuda, installed, load, machine, use_threads
 from .roofline import Roofline, cuda_roofline, host_roofline
 
 FORMAT = "ls-benchmarks 1"
@@ -30,11 +31,31 @@ def options_of(description: str | None, seconds: float = 0.3) -> argparse.Argume
 def parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
     """The options; as a program, start again where the threads are not the wanted ones."""
     options = parser.parse_args(arguments)
+    problem = _unready(options)
+    if problem:
+        parser.error(problem)
     if arguments is None:
         use_threads(options.threads)
     if options.quick:
         options.seconds = min(options.seconds, 0.02)
     return options
+
+
+def _unready(options: argparse.Namespace) -> str | None:
+    """What would fail after everything was measured, or is no measurement."""
+    if options.threads < 1 or not options.seconds > 0:
+        return "--threads and --seconds want positive numbers"
+    if options.json and not os.access(Path(options.json).resolve().parent, os.W_OK):
+        return f"--json: there is no folder {Path(options.json).resolve().parent} that may be written to"
+    folder = getattr(options, "pictures", None)
+    if folder:
+        if not installed("matplotlib"):
+            return "--pictures needs matplotlib: pip install 'ls-engine[plots]'"
+        try:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            return f"--pictures: {problem}"
+    return None
 
 
 def wanted(only: str | None, *names: str) -> bool:

@@ -151,6 +151,36 @@ def test_crossovers_and_pictures_by_size(tmp_path: Path) -> None:
     assert path.name == "sizes_L_k_forward.png"
 
 
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--json", "nowhere/k.json"], "that may be written to"),
+        (["--pictures", "file/pictures"], "--pictures: "),
+        (["--threads", "0"], "positive numbers"),
+        (["--seconds", "-1"], "positive numbers"),
+        (["--sizes", "huge"], "invalid choice"),
+    ],
+)
+def test_what_would_fail_at_the_end_fails_at_the_start(
+    words: list[str], why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    with pytest.raises(SystemExit) as left:
+        kernels.main([*QUICK, "--only", "sigmoid", *words])
+    assert left.value.code == 2
+    out = capsys.readouterr()
+    assert why in out.err
+    assert "roofline" not in out.out
+
+
+def test_pictures_want_matplotlib_before_anything_is_measured(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("benchmarks.report.installed", lambda name: name != "matplotlib")
+    with pytest.raises(SystemExit):
+        kernels.main([*QUICK, "--only", "sigmoid", "--pictures", "pictures"])
+    assert "pip install 'ls-engine[plots]'" in capsys.readouterr().err
+
+
 # --- steps -------------------------------------------------------------------------------------------------------------------
 
 
