@@ -3,8 +3,10 @@
     python -m benchmarks.compare before.json after.json
 
 A ratio is the time after over the time before. The noise of a figure is half of its p10 to p90 over its median, measured with
-it; that of a ratio is both together, and 2 % at least. Exit status: 0; 1 where a ratio is above 1 by more than its noise, or a
-figure that was there is refused; 2 where the files can't be compared: another machine, other threads, another BLAS kernel.
+it; that of a ratio is both together, and 2 % at least. Something is slower where its ratio is above 1 by more than that noise,
+and its p10 above the p90 from before: a program that starts anew finds other memory and other cores, which moves a median
+within its range. Exit status: 0; 1 where something is slower, or a figure that was there is refused; 2 where the files can't be
+compared: another machine, other threads, another BLAS kernel.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ class Change:
     before: float
     after: float
     noise: float
+    apart: bool  # whether the ranges from p10 to p90 have nothing in common
 
     @property
     def ratio(self) -> float:
@@ -41,6 +44,8 @@ class Change:
     @property
     def verdict(self) -> str:
         """'slower' or 'faster' beyond the noise, or ''."""
+        if not self.apart:
+            return ""
         return "slower" if self.ratio > 1 + self.noise else "faster" if self.ratio < 1 / (1 + self.noise) else ""
 
 
@@ -75,16 +80,14 @@ def noise_of(figure: dict[str, Any]) -> float:
 def changes(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
     """The figures that both files have, in the first one's order."""
     new = {figure["name"]: figure for figure in after["figures"]}
-    return [
-        Change(
-            figure["name"],
-            figure["median_ms"],
-            new[figure["name"]]["median_ms"],
-            max(FLOOR, float(np.hypot(noise_of(figure), noise_of(new[figure["name"]])))),
-        )
-        for figure in before["figures"]
-        if figure["name"] in new
-    ]
+    found = []
+    for old in before["figures"]:
+        now = new.get(old["name"])
+        if now is not None:
+            noise = max(FLOOR, float(np.hypot(noise_of(old), noise_of(now))))
+            apart = now["p10_ms"] > old["p90_ms"] or old["p10_ms"] > now["p90_ms"]
+            found.append(Change(old["name"], old["median_ms"], now["median_ms"], noise, apart))
+    return found
 
 
 def newly_refused(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, Any]]:

@@ -67,6 +67,16 @@ def test_compare(
     assert row.endswith(verdict or "7%")
 
 
+def test_a_median_that_moved_within_its_range_is_no_regression(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    figures_file(tmp_path / "a.json", x=1.0)
+    content = figures_file(tmp_path / "b.json", x=1.3)
+    assert run_compare(tmp_path) == 1
+    content["figures"][0]["p10_ms"] = 1.04  # some of its samples were as fast as some before
+    (tmp_path / "b.json").write_text(json.dumps(content), encoding="utf-8")
+    assert run_compare(tmp_path) == 0
+    assert "1 figures" in capsys.readouterr().out
+
+
 def test_a_figure_that_is_now_refused_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     figures_file(tmp_path / "a.json", x=1.0, y=2.0)
     after = figures_file(tmp_path / "b.json", x=1.0)
