@@ -127,10 +127,10 @@ def test_workloads(work: Workload, precision: str | None, computed: str, launche
     monkeypatch.setattr(workloads, "DEPTH", 1)  # the GPT's blocks and tokens
     monkeypatch.setattr(workloads, "LENGTH", 8)
     g = np.random.default_rng(0)
-    x, y = work.inputs(g)[:2], work.targets(g)[:2]
+    x, y = work.inputs(g)[:1], work.targets(g)[:1]
     if work.name.startswith("GPT"):
         x, y = x[:, :8], y[:, :8]
-    elif computed == "references" and x.dtype.kind == "i":
+    if computed == "references" and x.dtype.kind == "i":
         pytest.skip("the references' sum of an Embedding's gradient waits for the device; there is a kernel for it")
 
     def steps(jit: bool) -> tuple[Told, list[Any]]:
@@ -141,8 +141,6 @@ def test_workloads(work: Workload, precision: str | None, computed: str, launche
         losses = [model.train_on_batch(x, y) for _ in range(4)]
         return told(model), losses
 
-    if computed == "references" and x.dtype.kind == "i":
-        return
     assert steps(True) == steps(False)
     assert len(launches) == 2
 
@@ -184,11 +182,10 @@ def test_masks_and_optimisers(name: str, optimizer: str, computed: str, launches
         "metrics": lambda: ["accuracy", ls_core.metrics.SparseTopKCategoricalAccuracy(k=2)],
         "weighted_metrics": ["sparse_categorical_crossentropy"],
     }
-    weights = np.linspace(0.5, 1.5, 12, dtype="float32")
-    if computed == "references":  # whose Embedding waits
+    if computed == "kernels" and optimizer == "Adam" and name in ("accumulation", "decay, dense rows", "a schedule"):
+        assert same_bits(masked, launches, compiled, epochs=3, sample_weight=np.linspace(0.5, 1.5, 12, dtype="float32")) >= 6
+    else:  # the references' Embedding waits
         assert same_bits(noisy, launches, compiled, sample_weight=np.linspace(0.5, 1.5, 16, dtype="float32")) >= 10
-    else:
-        assert same_bits(masked, launches, compiled, sample_weight=weights) >= 6
 
 
 def test_several_inputs_and_outputs(launches: list[Any]) -> None:
