@@ -15,6 +15,7 @@ from .machine import cores, has_cuda, installed, load, machine, use_threads
 from .roofline import Roofline, cuda_roofline, host_roofline
 
 FORMAT = "ls-benchmarks 1"
+MODULES = {"PyTorch": "torch", "Keras": "keras", "JAX": "jax", "Thinc": "thinc"}
 
 
 def options_of(description: str | None, seconds: float = 0.3) -> argparse.ArgumentParser:
@@ -45,6 +46,11 @@ def _unready(options: argparse.Namespace) -> str | None:
     """What would fail after everything was measured, or is no measurement."""
     if options.threads < 1 or not options.seconds > 0:
         return "--threads and --seconds want positive numbers"
+    if "numba" in (getattr(options, "tier", None) or ()) and not installed("numba"):
+        return "--tier numba needs Numba: pip install 'ls-engine[fast]'"
+    absent = [name for name in getattr(options, "peers", None) or () if not installed(MODULES.get(name, name))]
+    if absent:
+        return f"--peers: {', '.join(absent)} not installed here; leave --peers out for those that are"
     if options.json and not os.access(Path(options.json).resolve().parent, os.W_OK):
         return f"--json: there is no folder {Path(options.json).resolve().parent} that may be written to"
     folder = getattr(options, "pictures", None)
@@ -141,7 +147,7 @@ class Report:
         replace_between(Path(path), name, f"{self.where()}\n\n{text}")
 
     def finish(self, path: str | None, **more: Any) -> int:
-        """Write the file; the exit status is 1 where something was refused."""
+        """Write the file; the exit status is 1 where something was refused, 2 where nothing was measured."""
         for figure in self.figures:  # a roofline may have been measured again since
             roofline = self.rooflines.get("cpu" if figure.device is None else "cuda")
             if roofline is not None and figure.work is not None:
@@ -158,6 +164,9 @@ class Report:
             Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         if self.refused:
             print(f"{len(self.refused)} figures were refused")
+        elif not self.figures:
+            print("nothing was measured: --only fits no name")
+            return 2
         return 1 if self.refused else 0
 
 

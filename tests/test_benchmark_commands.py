@@ -184,6 +184,23 @@ def test_what_would_fail_at_the_end_fails_at_the_start(
     assert "roofline" not in out.out
 
 
+def test_what_is_not_installed_is_said_at_the_start(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("benchmarks.report.installed", lambda name: False)
+    for command, words, why in (
+        (steps, ["--tier", "numba"], "pip install 'ls-engine[fast]'"),
+        (steps, ["--peers", "jax"], "jax not installed here"),
+        (layers, ["--peers", "Thinc", "JAX"], "Thinc, JAX not installed here"),
+    ):
+        with pytest.raises(SystemExit):
+            command.main([*QUICK, "--only", "tiny", *words])
+        assert why in capsys.readouterr().err
+
+
+def test_a_name_that_nothing_has(capsys: pytest.CaptureFixture[str]) -> None:
+    assert kernels.main([*QUICK, "--only", "xyz"]) == 2
+    assert "nothing was measured: --only fits no name" in capsys.readouterr().out
+
+
 def test_pictures_want_matplotlib_before_anything_is_measured(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("benchmarks.report.installed", lambda name: name != "matplotlib")
     with pytest.raises(SystemExit):
