@@ -157,6 +157,12 @@ def test_crossovers_and_pictures_by_size(tmp_path: Path) -> None:
     row = {"layer": "L", "kernel": "k_forward", "direction": "forward", "resident": 1000, "with_transfer": 10_000_000}
     assert kernels.crossovers(figures) == [row]
     assert kernels.crossovers(figures[:8]) == []  # no device: nothing to say
+    always = [{**f, "median_ms": 1e-6, "transfer_ms": 1e-6} if f["variant"] == "CUDA" else f for f in figures]
+    assert kernels.crossovers(always) == [{**row, "resident": 10, "with_transfer": 10}]
+    never = [{**f, "median_ms": 1e6} if f["variant"] == "CUDA" else f for f in figures]
+    assert kernels.crossovers(never) == [{**row, "resident": None, "with_transfer": None}]
+    late = [{**f, "median_ms": 1e6} if f["variant"] == "CUDA" and f["elements"] == 100_000 else f for f in figures]
+    assert kernels.crossovers(late) == [{**row, "resident": 10_000_000}]  # a size at which it loses again ends a row of wins
     (path,) = pictures.draw_sizes(figures, str(tmp_path))
     assert path.name == "sizes_L_k_forward.png"
 
