@@ -8,6 +8,7 @@ Rungs of one ladder take turns. Each result is compared with LS's reference in f
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from ls_core.backend import is_array, to_device, use_backend
 from ..clock import HOST, cuda_clock
 from ..count import count
 from ..figure import Figure, Refused, host_arrays, matches
-from ..machine import has_cuda
+from ..machine import has_cuda, tier
 from ..measure import Subject, measure_in_turn
 from ..report import Report, milliseconds, options_of, parse, percent, spread, wanted
 from ..roofline import Work
@@ -34,7 +35,8 @@ def truth_of(ladder: Ladder, size: str) -> tuple[list[np.ndarray], Work]:
     """The results in float64, and the operations and bytes that they need."""
     reference = next(r for r in ladder.rungs if r.name == "LS reference")
     work = count(reference.run, *reference.given(*ladder.numbers(size)), shortcut=ladder.shortcut)
-    return host_arrays(reference.run(*reference.given(*ladder.numbers(size, "float64")))), work
+    with tier("references"):  # the kernels within it too
+        return host_arrays(reference.run(*reference.given(*ladder.numbers(size, "float64")))), work
 
 
 def subject_of(ladder: Ladder, rung: Rung, size: str, truth: list[np.ndarray], work: Work) -> Subject:
@@ -48,7 +50,8 @@ def subject_of(ladder: Ladder, rung: Rung, size: str, truth: list[np.ndarray], w
     clock = cuda_clock() if rung.device else HOST
     labels = {"ladder": ladder.title, "rung": rung.name, "size": size, "shape": ladder.shapes[size], "source": rung.source}
     verify = matches(truth, dtypes=["float32"] * len(truth))
-    return Subject(name, lambda: rung.run(*given), verify, work, clock, labels=labels)
+    around = (lambda: tier("references")) if rung.name == "LS reference" else contextlib.nullcontext
+    return Subject(name, lambda: rung.run(*given), verify, work, clock, around=around, labels=labels)
 
 
 def climb(report: Report, ladder: Ladder, size: str, seconds: float) -> dict[str, Figure | Refused]:
