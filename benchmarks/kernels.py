@@ -26,7 +26,7 @@ from .clock import HOST, cuda_clock
 from .count import of_variant
 from .figure import Figure, Refused, matches, unfinished
 from .machine import has_cuda, tier, tiers
-from .measure import Subject, measure_in_turn
+from .measure import Subject, lead_of, measure_in_turn
 from .other_subjects import OTHERS
 from .record import Call, Fresh, Truth, changeable, compared, copies, differing, other_numbers, record, truth, truth_of
 from .report import Report, milliseconds, options_of, parse, percent, spread, wanted
@@ -170,6 +170,8 @@ def _subject(spec: Spec, size: str, variant: Variant, call: Call, known: Truth) 
     if call.mutates:
         fresh = Fresh(call)
         subject.run, subject.prepare = fresh, fresh.prepare
+    elif not on_device:
+        subject.lead = lead_of(work)
     return subject
 
 

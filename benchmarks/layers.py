@@ -19,7 +19,7 @@ from ls_core.gradcheck.subject import is_float, leaves
 from .clock import HOST, cuda_clock
 from .figure import Figure, Refused, matches
 from .machine import TIERS, has_cuda, tier, tiers
-from .measure import Subject, measure_in_turn
+from .measure import Subject, lead_of, measure_in_turn
 from .peers import PEERS, available, torch_peak
 from .record import work_of_step
 from .report import Report, milliseconds, options_of, parse, percent, spread, wanted
@@ -57,6 +57,7 @@ def ls_subjects(spec: Spec, size: str, wanted_tiers: Sequence[str]) -> tuple[lis
         around: Any = lambda name=name: tier(name)  # noqa: E731
         subject = Subject(f"{spec.name} {labels['shape']} {label}", pair.both, verify, work, clock, around=around)
         subject.labels = {**labels, "by": label, "backend": backend}
+        subject.lead = 0.0 if backend == "cupy" else lead_of(work)
         found.append(subject)
     return found, reference, work, expected
 
@@ -75,7 +76,7 @@ def peer_subjects(
             continue
         if run is not None:
             subject = Subject(title, run.run, matches(expected, run.arrays), work, wait=run.arrays)
-            subject.labels = {**labels, "by": name, "backend": "numpy"}
+            subject.labels, subject.lead = {**labels, "by": name, "backend": "numpy"}, lead_of(work)
             found.append(subject)
     return found, refused
 

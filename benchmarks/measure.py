@@ -23,6 +23,7 @@ import numpy as np
 
 from ls_core.backend import backend_of, is_array
 from ls_core.gradcheck.subject import leaves
+from ls_core.threads import thread_count
 
 from .clock import HOST, Clock
 from .figure import Figure, Refused, arrival, matches
@@ -30,6 +31,8 @@ from .roofline import Roofline, Work
 
 MARGIN = 1.05  # how far above the roofline a figure may lie: the roofline is a measurement too
 SAMPLE = 4e-4  # seconds that one sample lasts at least; short calls are repeated
+LEAD = 0.12  # seconds of untimed calls that outlast another library's threads: OpenBLAS' go to sleep 100 ms after their last work
+THREADED = 1 << 19  # operations from which on libraries use several threads
 LOOK = 0.05  # of the samples have their result compared as soon as the clock has stopped, beside the first and the last
 
 
@@ -47,6 +50,15 @@ class Subject:
     prepare: Callable[[int], None] = lambda calls: None  # before so many calls, untimed
     labels: dict[str, Any] = field(default_factory=dict)
     lead: float = 0.0  # seconds of untimed calls before a sample, which then lasts half as long or more; without ``prepare``
+
+
+def lead_of(work: Work) -> float:
+    """The lead of something that takes turns with others: large enough, and one of them uses threads.
+
+    >>> lead_of(Work(1e9, 1e9, 1e6)), lead_of(Work(1e4, 0, 1e4))
+    (0.12, 0.0)
+    """
+    return LEAD if work.flops > THREADED and thread_count() > 1 else 0.0
 
 
 @dataclass
@@ -249,4 +261,4 @@ def measure(subject: Subject, roofline: Roofline | None = None, **how: Any) -> F
     return found
 
 
-__all__ = ["Figure", "Refused", "Subject", "matches", "measure", "measure_in_turn"]
+__all__ = ["LEAD", "Figure", "Refused", "Subject", "lead_of", "matches", "measure", "measure_in_turn"]

@@ -27,12 +27,11 @@ import numpy as np
 from .clock import HOST, Clock, cuda_clock, torch_clock
 from .figure import Figure
 from .machine import TIERS, installed, tier, tiers
-from .measure import Subject, measure_in_turn
+from .measure import LEAD, Subject, measure_in_turn
 from .record import work_of_step
 from .report import Report, options_of, parse, table, wanted
 
 BARS = ((0, 1e-4), (5, 5e-3))  # after so many steps losses may differ by so much, relative to 1 or more
-LEAD = 0.12  # seconds of untimed steps before each sample: the threads of OpenBLAS go to sleep 100 ms after their last work
 PEERS = ("torch", "jax")
 GRAPHS = "graphs"  # on CuPy: the overrides, and forward and backward captured in a CUDA graph
 NAMES = {"torch": "PyTorch", "jax": "JAX"}
