@@ -20,7 +20,7 @@ from ..clock import HOST, cuda_clock
 from ..count import count
 from ..figure import Figure, Refused, host_arrays, matches
 from ..machine import has_cuda, tier
-from ..measure import Subject, measure_in_turn
+from ..measure import Subject, lead_of, measure_in_turn
 from ..report import Report, milliseconds, options_of, parse, percent, spread, wanted
 from ..roofline import Work
 from . import convolution, dense, layer_normalization, layer_normalization_backward, lstm, softmax, softmax_backward
@@ -51,7 +51,8 @@ def subject_of(ladder: Ladder, rung: Rung, size: str, truth: list[np.ndarray], w
     labels = {"ladder": ladder.title, "rung": rung.name, "size": size, "shape": ladder.shapes[size], "source": rung.source}
     verify = matches(truth, dtypes=["float32"] * len(truth))
     around = (lambda: tier("references")) if rung.name == "LS reference" else contextlib.nullcontext
-    return Subject(name, lambda: rung.run(*given), verify, work, clock, around=around, labels=labels)
+    lead = 0.0 if rung.device else lead_of(work)
+    return Subject(name, lambda: rung.run(*given), verify, work, clock, around=around, labels=labels, lead=lead)
 
 
 def climb(report: Report, ladder: Ladder, size: str, seconds: float) -> dict[str, Figure | Refused]:
