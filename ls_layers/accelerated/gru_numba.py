@@ -10,7 +10,7 @@ from ls_core.types import Array
 
 from ..gru import gru_backward, gru_forward
 from .blocks import plain
-from .gru_numpy import gru_backward_numpy, gru_forward_numpy
+from .gru_numpy import gru_backward_numpy
 from .recurrent_numpy import Columns
 from .recurrent_rows import fits, or_nothing, or_zeros, run_rows, run_rows_back
 
@@ -18,7 +18,7 @@ from .recurrent_rows import fits, or_nothing, or_zeros, run_rows, run_rows_back
 @gru_forward.override("numba")
 def gru_forward_compiled(x: Array, h0: Array, W: Array, U: Array, b: Array | None, mask: Array | None) -> tuple[Array, Array, Any]:
     if not fits(x, h0, W, U, b):
-        return gru_forward_numpy(x, h0, W, U, b, mask)
+        return gru_forward.reference(x, h0, W, U, b, mask)
     from .gru_compiled import forward
     from .recurrent_compiled import packed
 

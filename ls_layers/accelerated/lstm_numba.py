@@ -10,7 +10,7 @@ from ls_core.types import Array
 
 from ..lstm import lstm_backward, lstm_forward
 from .blocks import plain
-from .lstm_numpy import lstm_backward_numpy, lstm_forward_numpy
+from .lstm_numpy import lstm_backward_numpy
 from .recurrent_numpy import Columns
 from .recurrent_rows import fits, or_nothing, or_zeros, run_rows, run_rows_back
 
@@ -20,7 +20,7 @@ def lstm_forward_compiled(
     x: Array, h0: Array, c0: Array, W: Array, U: Array, b: Array | None, mask: Array | None
 ) -> tuple[Array, Array, Array, Any]:
     if not fits(x, h0, c0, W, U, b):
-        return lstm_forward_numpy(x, h0, c0, W, U, b, mask)
+        return lstm_forward.reference(x, h0, c0, W, U, b, mask)
     from .lstm_compiled import forward
     from .recurrent_compiled import packed
 

@@ -19,6 +19,8 @@ import numpy as np
 from ls_core.threads import Tasks
 from ls_core.types import Array
 
+from .recurrent_rows import fits as one_type
+
 LEAST = 16  # of the batch; with fewer the reference's products, with the rows first, are as quick
 CHUNK = 512 * 1024  # bytes of a chunk's gates
 CHUNKS = 16  # at most
@@ -34,9 +36,7 @@ class Columns(NamedTuple):
 
 def fits(x: Array, *others: Array | None) -> bool:
     """Whether x (B, T, I) has enough rows, and all are of one type that there are fast products of, and hold something."""
-    arrays = (x, *others)
-    kinds = {each.dtype for each in arrays if each is not None}
-    return len(x) >= LEAST and len(kinds) == 1 and kinds.pop().char in "fd" and all(each is None or each.size for each in arrays)
+    return len(x) >= LEAST and one_type(x, *others)
 
 
 def chunks(steps: int, gates: Array) -> list[tuple[int, int]]:
