@@ -23,7 +23,7 @@ import numpy as np
 from .report import FORMAT
 
 FLOOR = 0.02
-KEYS = ("processor", "cores", "threads", "device")
+KEYS = ("processor", "cores", "threads", "device", "blas", "held")
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,7 @@ def read(path: str) -> dict[str, Any]:
 def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     """What makes two machines different ones."""
     a, b = before["machine"], after["machine"]
-    found = [f"{key}: {a.get(key)} and {b.get(key)}" for key in KEYS if a.get(key) != b.get(key)]
-    if a["blas"] != b["blas"]:
-        found.append(f"blas: {a['blas']} and {b['blas']}")
-    return found
+    return [f"{key}: {a.get(key)} and {b.get(key)}" for key in KEYS if a.get(key) != b.get(key)]
 
 
 def noise_of(figure: dict[str, Any]) -> float:

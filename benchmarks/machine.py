@@ -20,6 +20,8 @@ import ls_core
 from ls_core.blas import kernel_name
 from ls_core.kernel import use_accelerator, use_references
 
+from .instructions import environment, held
+
 VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 LIBRARIES = ("numpy", "numba", "cupy", "torch", "jax", "jaxlib", "keras", "thinc", "scipy")
 TIERS = ("references", "numpy", "numba")
@@ -44,11 +46,18 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def use_threads(count: int) -> None:
-    """Start this program again with ``count`` threads for every library, unless it has them: BLAS reads the variables once."""
-    wanted = {v: str(count) for v in VARIABLES}
-    if any(os.environ.get(v) != n for v, n in wanted.items()):
-        os.environ.update(wanted)
+def start_with(count: int, instructions: str | None = None) -> None:
+    """Start this program again with ``count`` threads and these instructions for every library, unless it has them already.
+
+    BLAS and its like read their variables once.
+    """
+    wanted = {**{v: str(count) for v in VARIABLES}, **environment(instructions)}
+    if any(os.environ.get(v) != value for v, value in wanted.items()):
+        for v, value in wanted.items():
+            if value is None:
+                os.environ.pop(v, None)
+            else:
+                os.environ[v] = value
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     if hasattr(os, "sched_setaffinity") and count < cores():  # what knows no variable (JAX) counts the cores of the process
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
@@ -105,7 +114,6 @@ def _blas() -> dict[str, Any]:
     return {
         "name": f"{found.get('name', 'unknown')} {found.get('version', '')}".strip(),
         "kernels": kernel_name() or None,
-        "OPENBLAS_CORETYPE": os.environ.get("OPENBLAS_CORETYPE"),
     }
 
 
@@ -135,6 +143,7 @@ def machine(threads: int) -> dict[str, Any]:
         "memory_gib": _memory(),
         "threads": threads,
         "blas": _blas(),
+        "held": held(),
         "device": _device(),
         "python": platform.python_version(),
         "ls": ls_core.__version__,

@@ -22,7 +22,7 @@ from ls_layers import Dense
 from .figure import Figure, Refused, matches
 from .machine import TIERS, tier, tiers
 from .measure import Subject, measure_in_turn
-from .report import Report, options_of, parse, spread, table
+from .report import Report, add_pages, options_of, parse, spread, table
 
 BATCH, INPUTS, HIDDEN, OUTPUTS = 8, 16, 32, 10
 LAYERS = 2
@@ -109,7 +109,7 @@ def dispatch(seconds: float) -> list[tuple[str, Figure | Refused]]:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = options_of(__doc__, seconds=2.0)
     parser.add_argument("--tier", nargs="+", choices=TIERS, help="default: all that are there")
-    parser.add_argument("--write", metavar="PAGE", help="a Markdown page whose table of the overhead is replaced")
+    add_pages(parser, "overhead")
     options = parse(parser, arguments)
     report = Report("overhead", options.threads, options.quick, COLUMNS, rooflines=False)
     report.heading()
@@ -125,9 +125,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             report.add(name, found)
     for name, found in dispatch(options.seconds / 4):
         report.add(name, found, *((name, found.median * 1e6, spread(found)) if isinstance(found, Figure) else ()))
-    if options.write:
-        cells = [(f.name, f.median * 1e6, spread(f), f.labels.get("us_per_layer_above_bare")) for f in report.figures]
-        report.write(options.write, "overhead", table(["", "us", "spread", "us for each layer above bare NumPy"], cells))
+    cells = [(f.name, f.median * 1e6, spread(f), f.labels.get("us_per_layer_above_bare")) for f in report.figures]
+    report.write(options.write, "overhead", table(["", "us", "spread", "us for each layer above bare NumPy"], cells))
     return report.finish(options.json)
 
 

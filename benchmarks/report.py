@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from .figure import Figure, Refused
-from .machine import cores, has_cuda, installed, load, machine, use_threads
+from .instructions import AVX2, CHOICES, environment, evenly
+from .machine import cores, has_cuda, installed, load, machine, start_with
 from .roofline import Roofline, cuda_roofline, host_roofline
 
 FORMAT = "ls-benchmarks 1"
@@ -23,10 +24,21 @@ def options_of(description: str | None, seconds: float = 0.3) -> argparse.Argume
     parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
     parser.add_argument("--only", metavar="TEXT", help="what has this in its name, whatever the case")
     parser.add_argument("--threads", type=int, default=min(2, cores()), help="for BLAS, LS and peers alike (default: %(default)s)")
+    parser.add_argument(
+        "--instructions",
+        choices=CHOICES,
+        help="best: lift what holds a library's vector instructions back; avx2: hold all (default: as the environment has it)",
+    )
     parser.add_argument("--seconds", type=float, default=seconds, help="for each figure (default: %(default)s)")
     parser.add_argument("--json", metavar="FILE", help="write the figures here")
     parser.add_argument("--quick", action="store_true", help="small sizes and few samples: shows that it runs, measures nothing")
     return parser
+
+
+def add_pages(parser: argparse.ArgumentParser, part: str) -> None:
+    """The option ``--write``, for pages with a place for ``part`` between markers."""
+    parser.add_argument("--write", metavar="PAGE", nargs="+", default=[], help=f"Markdown pages whose part {part!r} is replaced")
+    parser.set_defaults(part=part)
 
 
 def parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -36,7 +48,7 @@ def parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> a
     if problem:
         parser.error(problem)
     if arguments is None:
-        use_threads(options.threads)
+        start_with(options.threads, options.instructions)
     if options.quick:
         options.seconds = min(options.seconds, 0.02)
     return options
@@ -46,6 +58,10 @@ def _unready(options: argparse.Namespace) -> str | None:
     """What would fail after everything was measured, or is no measurement."""
     if options.threads < 1 or not options.seconds > 0:
         return "--threads and --seconds want positive numbers"
+    try:
+        environment(getattr(options, "instructions", None))
+    except ValueError as problem:
+        return str(problem)
     if "numba" in (getattr(options, "tier", None) or ()) and not installed("numba"):
         return "--tier numba needs Numba: pip install 'ls-engine[fast]'"
     absent = [name for name in getattr(options, "peers", None) or () if not installed(MODULES.get(name, name))]
@@ -53,6 +69,11 @@ def _unready(options: argparse.Namespace) -> str | None:
         return f"--peers: {', '.join(absent)} not installed here; leave --peers out for those that are"
     if options.json and not os.access(Path(options.json).resolve().parent, os.W_OK):
         return f"--json: there is no folder {Path(options.json).resolve().parent} that may be written to"
+    for page in getattr(options, "write", ()):
+        try:
+            replace_between(Path(page), options.part, None)
+        except (OSError, ValueError) as problem:
+            return f"--write: {problem}"
     folder = getattr(options, "pictures", None)
     if folder:
         if not installed("matplotlib"):
@@ -85,8 +106,9 @@ class Report:
         }
         m = self.head["machine"]
         blas = m["blas"]
-        setting = f", OPENBLAS_CORETYPE={blas['OPENBLAS_CORETYPE']}" if blas["OPENBLAS_CORETYPE"] else ""
-        print(f"{m['processor']}, {m['cores']} cores, {threads} threads; {blas['name']}, {blas['kernels'] or 'unknown'} kernels{setting}")
+        print(f"{m['processor']}, {m['cores']} cores, {threads} threads; {blas['name']}, {blas['kernels'] or 'unknown'} kernels")
+        if not evenly():
+            print(f"unequal: {_variables(m['held'])} holds some libraries back, others not; see --instructions")
         busy = load()
         if busy is not None and busy > 0.5 * m["cores"]:
             print(f"this machine is busy (load {busy:.1f} on {m['cores']} cores): the figures are too")
@@ -128,7 +150,9 @@ class Report:
         """The machine, the day and the command, for a page."""
         m = self.head["machine"]
         blas = m["blas"]["name"] + (f" with kernels for {m['blas']['kernels']}" if m["blas"]["kernels"] else "")
-        setting = f" (OPENBLAS_CORETYPE={m['blas']['OPENBLAS_CORETYPE']})" if m["blas"]["OPENBLAS_CORETYPE"] else ""
+        setting = ""
+        if m["held"]:
+            setting = " (all libraries held to AVX2)" if evenly() else f" (held back unequally: {_variables(m['held'])})"
         versions = "".join(
             f", {name} {m['versions'][name]}" for name in ("numpy", "numba", "cupy", "torch", "jax") if name in m["versions"]
         )
@@ -142,9 +166,10 @@ class Report:
             text += f" The machine was busy (load {m['load']:.1f}): these figures are provisional."
         return f"`{self.head['command']}`: {text}"
 
-    def write(self, path: str, name: str, text: str) -> None:
-        """Put ``text`` on a page, between its markers for ``name``."""
-        replace_between(Path(path), name, f"{self.where()}\n\n{text}")
+    def write(self, pages: Sequence[str], part: str, text: str) -> None:
+        """Put ``text`` on pages, between their markers for ``part``."""
+        for page in pages:
+            replace_between(Path(page), part, f"{self.where()}\n\n{text}")
 
     def finish(self, path: str | None, **more: Any) -> int:
         """Write the file; the exit status is 1 where something was refused, 2 where nothing was measured."""
@@ -161,7 +186,7 @@ class Report:
                 "refused": self.refused,
                 **more,
             }
-            Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+            write_whole(Path(path), json.dumps(content, indent=1) + "\n")
         if self.refused:
             print(f"{len(self.refused)} figures were refused")
         elif not self.figures:
@@ -170,8 +195,8 @@ class Report:
         return 1 if self.refused else 0
 
 
-def replace_between(path: Path, name: str, text: str) -> None:
-    """Replace what a page has between ``<!-- benchmarks: name -->`` and ``<!-- end: name -->``.
+def replace_between(path: Path, name: str, text: str | None) -> None:
+    """Replace what a page has between ``<!-- benchmarks: name -->`` and ``<!-- end: name -->``; None only looks for them.
 
     Raises
     ------
@@ -182,7 +207,15 @@ def replace_between(path: Path, name: str, text: str) -> None:
     page = path.read_text(encoding="utf-8")
     if begin not in page or end not in page:
         raise ValueError(f"{path} lacks the markers {begin} and {end}")
-    path.write_text(f"{page.partition(begin)[0]}{begin}\n\n{text.strip()}\n\n{end}{page.partition(end)[2]}", encoding="utf-8")
+    if text is not None:
+        write_whole(path, f"{page.partition(begin)[0]}{begin}\n\n{text.strip()}\n\n{end}{page.partition(end)[2]}")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file beside and rename it, so that whoever reads it finds the old one or the new one, whole."""
+    beside = path.with_name(f"{path.name}.part")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -195,6 +228,10 @@ def _text(cell: Any) -> str:
     if cell is None:
         return ""
     return f"{cell:#.3g}".rstrip(".") if isinstance(cell, float) else str(cell)
+
+
+def _variables(held: dict[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in held.items() if name in AVX2)
 
 
 def spread(figure: Figure) -> str:

@@ -29,7 +29,7 @@ from .figure import Figure
 from .machine import TIERS, installed, tier, tiers
 from .measure import LEAD, Subject, measure_in_turn
 from .record import work_of_step
-from .report import Report, options_of, parse, table, wanted
+from .report import Report, add_pages, options_of, parse, table, wanted
 
 BARS = ((0, 1e-4), (5, 5e-3))  # after so many steps losses may differ by so much, relative to 1 or more
 PEERS = ("torch", "jax")
@@ -188,7 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", choices=("numpy", "cupy"), default="numpy", help="cupy: LS on CuPy against PyTorch on CUDA")
     parser.add_argument("--lazy", action="store_true", help="LS updates only the touched rows of embeddings (less work than PyTorch does)")
     parser.add_argument("--plain-adam", action="store_true", help="PyTorch's default Adam instead of its fused one")
-    parser.add_argument("--write", metavar="PAGE", nargs="+", help="Markdown pages whose tables of the steps are replaced")
+    add_pages(parser, "steps")
     options = parse(parser, arguments)
     if GRAPHS in (options.tier or ()) and options.device != "cupy":
         parser.error("the tier 'graphs' is CUDA's: add --device cupy")
@@ -218,10 +218,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     means = geometric_means(results)
     last = ["geometric mean", *(None for _ in names), *(means.get(f"LS {name}") for name in options.tier if ratios)]
     report.row(*last)
-    for page in options.write or ():
-        heads = [name for name, _ in columns]
-        rows = [_cells(result, names, options) for result in results]
-        report.write(page, "steps", table(heads, [*rows, [*last, *(None for _ in range(len(heads) - len(last)))]]))
+    heads = [name for name, _ in columns]
+    rows = [_cells(result, names, options) for result in results]
+    report.write(options.write, "steps", table(heads, [*rows, [*last, *(None for _ in range(len(heads) - len(last)))]]))
     return report.finish(options.json, results=results, geometric_means=means)
 
 

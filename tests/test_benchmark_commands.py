@@ -15,6 +15,7 @@ import pytest
 from benchmarks import compare, kernels, layers, memory, overhead, peers, pictures, scaling, steps
 from benchmarks.__main__ import NAMES as benchmark_names
 from benchmarks.figure import Refused
+from benchmarks.instructions import HOLDS
 from benchmarks.machine import machine, tier
 from benchmarks.report import FORMAT
 from benchmarks.subjects import SPECS
@@ -37,7 +38,7 @@ def read(path: Path) -> Any:
 def figures_file(path: Path, **medians: float) -> dict[str, Any]:
     """A made-up file: every figure with p10 and p90 5 % around its median."""
     figures = [{"name": name, "median_ms": ms, "p10_ms": 0.95 * ms, "p90_ms": 1.05 * ms} for name, ms in medians.items()]
-    where = {"processor": "p", "cores": 2, "threads": 2, "device": None, "blas": {"name": "b", "kernels": "k", "OPENBLAS_CORETYPE": None}}
+    where = {"processor": "p", "cores": 2, "threads": 2, "device": None, "blas": {"name": "b", "kernels": "k"}, "held": {}}
     content = {"format": FORMAT, "machine": where, "figures": figures, "refused": []}
     path.write_text(json.dumps(content), encoding="utf-8")
     return content
@@ -90,11 +91,13 @@ def test_figures_of_different_machines_are_not_compared(tmp_path: Path, capsys: 
     figures_file(tmp_path / "a.json", x=1.0)
     after = figures_file(tmp_path / "b.json", x=1.0)
     after["machine"] = copy.deepcopy(after["machine"])
-    after["machine"]["blas"]["OPENBLAS_CORETYPE"] = "Haswell"
+    after["machine"]["held"]["OPENBLAS_CORETYPE"] = "Haswell"
     after["machine"]["threads"] = 1
     (tmp_path / "b.json").write_text(json.dumps(after), encoding="utf-8")
     assert run_compare(tmp_path) == 2
-    assert "threads: 2 and 1" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "threads: 2 and 1" in out
+    assert "held: {} and {'OPENBLAS_CORETYPE': 'Haswell'}" in out
     assert run_compare(tmp_path, "--force") == 0
 
 
@@ -123,7 +126,8 @@ def test_kernels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert {("layer_normalization_forward", "forward", "reference"), ("layer_normalization_backward", "backward", "reference")} <= names
     assert "layer_normalization_backward" in out
     assert {"processor", "blas", "threads", "versions", "python"} <= set(found["machine"])
-    assert "OPENBLAS_CORETYPE" in found["machine"]["blas"]
+    assert set(found["machine"]["blas"]) == {"name", "kernels"}
+    assert set(found["machine"]["held"]) <= set(HOLDS)
     assert found["rooflines"]["cpu"]["gemm_gflops"]["float32"] > 0
     assert all(f["flops"] > 0 and f["bytes"] > 0 and 0 < f["share"] < 2 for f in found["figures"])
     assert (tmp_path / "roofline_cpu.png").stat().st_size > 10_000
@@ -279,6 +283,32 @@ def test_the_folder_runs_the_benchmarks(tmp_path: Path) -> None:
 def test_a_refusal_says_its_reason() -> None:
     assert str(Refused("wrong", "by 1")) == "wrong: by 1"
     assert machine(1)["threads"] == 1
+
+
+# --- pages -----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_page_without_a_place_is_refused_before_anything_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "page.md"
+    for problem in ("No such file", "lacks the markers <!-- benchmarks: overhead -->"):
+        with pytest.raises(SystemExit):
+            overhead.main([*QUICK, "--write", str(page)])
+        printed = capsys.readouterr()
+        assert problem in printed.err
+        assert not printed.out
+        page.write_text("a page", encoding="utf-8")
+
+
+def test_a_table_takes_its_place_on_a_page(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- benchmarks: overhead -->old<!-- end: overhead -->\nafter", encoding="utf-8")
+    overhead.main([*QUICK, "--tier", "references", "--write", str(page)])
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("before\n<!-- benchmarks: overhead -->")
+    assert text.endswith("<!-- end: overhead -->\nafter")
+    assert "| bare NumPy |" in text
+    assert "old" not in text
+    assert [each.name for each in tmp_path.iterdir()] == ["page.md"]
 
 
 # --- overhead, layers, scaling -------------------------------------------------------------------------------------------------

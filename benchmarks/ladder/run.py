@@ -21,7 +21,7 @@ from ..count import count
 from ..figure import Figure, Refused, host_arrays, matches
 from ..machine import has_cuda, tier
 from ..measure import Subject, lead_of, measure_in_turn
-from ..report import Report, milliseconds, options_of, parse, percent, spread, wanted
+from ..report import Report, add_pages, milliseconds, options_of, parse, percent, spread, wanted
 from ..roofline import Work
 from . import convolution, dense, layer_normalization, layer_normalization_backward, lstm, softmax, softmax_backward
 from .rungs import Ladder, Rung
@@ -104,7 +104,7 @@ def _number(value: float | None) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = options_of(__doc__)
-    parser.add_argument("--write", metavar="PAGE", help="a Markdown page whose part between the markers is replaced")
+    add_pages(parser, "ladder")
     options = parse(parser, arguments)
     if options.write and (options.only or options.quick):
         parser.error("--write wants all ladders, measured in full: leave --only and --quick out")
@@ -117,6 +117,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
             figures = {size: climb(report, ladder, size, options.seconds) for size in sizes}
             if options.write:
                 sections.append(markdown(ladder, figures))
-    if options.write:
-        report.write(options.write, "ladder", "\n".join(sections))
+    report.write(options.write, "ladder", "\n".join(sections))
     return report.finish(options.json)
