@@ -31,9 +31,11 @@ def blas() -> str:
     config = np.show_config(mode="dicts")
     found = config.get("Build Dependencies", {}).get("blas", {}) if isinstance(config, dict) else {}
     name = f"{found.get('name', 'unknown')} {found.get('version', '')}".strip()
-    variables = ("OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
+    variables = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
     limits = [f"{v}={os.environ[v]}" for v in variables if v in os.environ]
     kernels = f", {kernel_name()} kernels" if kernel_name() else ""
+    if os.environ.get("OPENBLAS_CORETYPE"):  # products may run at half of what the processor does
+        kernels += f" by OPENBLAS_CORETYPE={os.environ['OPENBLAS_CORETYPE']} (unset, OpenBLAS takes those for this processor)"
     return f"{name}{kernels}, {', '.join(limits) if limits else f'up to {cores()} threads'}"
 
 

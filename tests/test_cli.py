@@ -110,6 +110,15 @@ def test_info_tells_versions_blas_and_extras(capsys: pytest.CaptureFixture[str])
         assert word in printed
 
 
+def test_info_tells_what_holds_products_back(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
+    assert main(["info"]) == 0
+    assert "CORETYPE" not in capsys.readouterr().out
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    assert main(["info"]) == 0
+    assert "by OPENBLAS_CORETYPE=Haswell (unset, OpenBLAS takes those for this processor)" in capsys.readouterr().out
+
+
 def test_info_knows_every_extra() -> None:
     setup = configparser.ConfigParser()
     setup.read(Path(__file__).parents[1] / "setup.cfg")
