@@ -30,6 +30,7 @@ from ls_core.losses.sparse_categorical_crossentropy import (
 from ls_core.parameter import RowGradient, put_rows, sum_rows, take_rows
 from ls_core.random import keep_scaled, set_keys, uniform_by_key
 from ls_layers import activations
+from ls_layers.accelerated.cuda.recurrent import UNITS
 from ls_layers.activated import activated_backward, activated_forward
 from ls_layers.attention_core import (
     additive_attention_backward,
@@ -281,10 +282,15 @@ def batch_normalization(at: Place) -> list[Any]:
     return [*results, y, *batch_normalization_inference_backward(dy, gamma, saved)]
 
 
+def units(at: Place) -> int:
+    """So few that all time steps go in one launch, or so many that each has its own."""
+    return at.size(1, 40) + (UNITS if at.size(0, 2) == 0 else 0)
+
+
 @round_of(*ALL)
 def lstm(at: Place) -> list[Any]:
-    B, T, I, U = at.size(1, 5), at.size(1, 6), at.size(1, 5), at.size(1, 40)
-    W, U_, b, mask = at.normal(I, 4 * U), at.normal(U, 4 * U) * 0.3, at.maybe(at.normal, 4 * U), at.maybe(at.mask, B, T)
+    B, T, I, U = at.size(1, 9), at.size(1, 6), at.size(1, 5), units(at)
+    W, U_, b, mask = at.normal(I, 4 * U), at.normal(U, 4 * U) / U**0.5, at.maybe(at.normal, 4 * U), at.maybe(at.mask, B, T)
     hs, h, c, saved = lstm_forward(at.normal(B, T, I), at.normal(B, U), at.normal(B, U), W, U_, b, mask)
     dhs, truncate = at.maybe(at.normal, T, B, U), [None, 2][at.size(0, 1)]
     grads = lstm_backward(at.normal(B, U), at.normal(B, U), dhs, saved, W, U_, mask, b is not None, truncate, True)
@@ -293,8 +299,8 @@ def lstm(at: Place) -> list[Any]:
 
 @round_of(*ALL)
 def gru(at: Place) -> list[Any]:
-    B, T, I, U = at.size(1, 5), at.size(1, 6), at.size(1, 5), at.size(1, 40)
-    W, U_, b, mask = at.normal(I, 3 * U), at.normal(U, 3 * U) * 0.3, at.maybe(at.normal, 2, 3 * U), at.maybe(at.mask, B, T)
+    B, T, I, U = at.size(1, 9), at.size(1, 6), at.size(1, 5), units(at)
+    W, U_, b, mask = at.normal(I, 3 * U), at.normal(U, 3 * U) / U**0.5, at.maybe(at.normal, 2, 3 * U), at.maybe(at.mask, B, T)
     hs, h, saved = gru_forward(at.normal(B, T, I), at.normal(B, U), W, U_, b, mask)
     dhs, truncate = at.maybe(at.normal, T, B, U), [None, 2][at.size(0, 1)]
     return [hs, h, *gru_backward(at.normal(B, U), dhs, saved, W, U_, mask, b is not None, truncate, True)]
@@ -302,8 +308,8 @@ def gru(at: Place) -> list[Any]:
 
 @round_of(*ALL)
 def simple_rnn(at: Place) -> list[Any]:
-    B, T, I, U = at.size(1, 5), at.size(1, 6), at.size(1, 5), at.size(1, 40)
-    W, U_, b, mask = at.normal(I, U), at.normal(U, U) * 0.3, at.maybe(at.normal, U), at.maybe(at.mask, B, T)
+    B, T, I, U = at.size(1, 9), at.size(1, 6), at.size(1, 5), units(at)
+    W, U_, b, mask = at.normal(I, U), at.normal(U, U) / U**0.5, at.maybe(at.normal, U), at.maybe(at.mask, B, T)
     hs, h, saved = simple_rnn_forward(at.normal(B, T, I), at.normal(B, U), W, U_, b, mask)
     dhs, truncate = at.maybe(at.normal, T, B, U), [None, 2][at.size(0, 1)]
     return [hs, h, *simple_rnn_backward(at.normal(B, U), dhs, saved, W, U_, mask, b is not None, truncate, True)]

@@ -154,14 +154,16 @@ on_backend(_backend_known)
 
 # --- how many blocks and threads --------------------------------------------------------------------------------------
 
+FILLED = 1056  # blocks of 256 threads that an H100 or H200 runs at once: 8 on each of 132 multiprocessors
+
 
 def each_grid(n: int) -> tuple[Dim, Dim]:
-    """Blocks and threads for ``each(n, ...)``: four elements a thread.
+    """Blocks and threads for ``each(n, ...)``: four elements a thread, and one where four would leave multiprocessors without a block.
 
-    >>> each_grid(5000)
-    ((5,), (256,))
+    >>> each_grid(5000), each_grid(4_000_000)
+    (((20,), (256,)), ((3907,), (256,)))
     """
-    return (min(-(-n // 1024), 2**31 - 1),), (256,)
+    return (min(-(-n // 256), max(FILLED, -(-n // 1024)), 2**31 - 1),), (256,)
 
 
 def team_grid(rows: int, size: int) -> tuple[Dim, Dim]:

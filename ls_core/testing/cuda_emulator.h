@@ -24,6 +24,7 @@ static Place threadIdx, blockIdx, blockDim, gridDim;
 #define __global__
 #endif
 #define __grid_constant__
+#define __launch_bounds__(...)
 #define __device__
 #define __shared__ static  // one block at a time, so this is the block's
 #define __restrict__ __restrict
