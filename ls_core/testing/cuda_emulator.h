@@ -18,8 +18,20 @@ using std::erfc, std::exp, std::expm1, std::fabs, std::fmax, std::fmin, std::hyp
 struct Place {
     unsigned x, y, z;
 };
-static Place threadIdx, blockIdx, blockDim, gridDim;
+namespace emulator {
+static struct { Place thread, block, block_size, grid_size; } here;
+}
+#define threadIdx emulator::here.thread
+#define blockIdx emulator::here.block
+#define blockDim emulator::here.block_size
+#define gridDim emulator::here.grid_size
 
+#ifndef LS_WATCH  // nobody watches (cuda_watch.h)
+#define UNWATCHED
+#define WATCH(...)
+#else
+#define WATCH(...) __VA_ARGS__
+#endif
 #ifndef __global__
 #define __global__
 #endif
@@ -49,7 +61,7 @@ struct BFloat16 {
 namespace emulator {
 
 enum State { READY, AT_WARP_BARRIER, AT_BLOCK_BARRIER, ENDED };
-enum Failure { NONE, DIVERGED, NO_PARTNER };
+enum Failure { NONE, DIVERGED, NO_PARTNER, OUTSIDE };
 
 struct Fiber {
     ucontext_t context;
@@ -68,17 +80,24 @@ static void (*body)();
 static void place(unsigned thread) {
     current = thread;
     threadIdx = {thread % blockDim.x, thread / blockDim.x % blockDim.y, thread / (blockDim.x * blockDim.y)};
+    WATCH(ls_watched.thread = thread, ls_watched.stack = fibers[thread].stack, ls_watched.stack_end = fibers[thread].stack + STACK;)
 }
 
-static void enter() {
+UNWATCHED static void enter() {
+    WATCH(ls_watched.on = true;)
     body();
+    WATCH(ls_watched.on = false;)
     fibers[current].state = ENDED;
 }
 
-static void wait(State barrier) {
+UNWATCHED static void wait(State barrier) {
+    WATCH(ls_watched.on = false;)
     fibers[current].state = barrier;
     swapcontext(&fibers[current].context, &scheduler);
+    WATCH(ls_watched.on = true;)
 }
+
+WATCH(static void stop() { failure = OUTSIDE, wait(ENDED); })
 
 // Let the threads of a warp go on once all that are left have arrived; false where they can't.
 static bool release_warp(unsigned first, unsigned last) {
@@ -100,6 +119,7 @@ static bool release_block() {
         any_left |= fibers[t].state != ENDED;
     }
     for (unsigned t = 0; all && t < threads; ++t) fibers[t].state = READY;
+    WATCH(ls_watched.epoch += all;)
     if (any_left && !all) failure = DIVERGED;
     return all;
 }
@@ -132,14 +152,15 @@ static void run_block(int order) {
     // A warp runs as far as it can, to a barrier of the block, before the next one gets its turn.
     const unsigned warps = (threads + 31) / 32;
     do {
-        for (unsigned i = 0; i < warps; ++i) {
+        for (unsigned i = 0; i < warps && failure == NONE; ++i) {
             const unsigned first = 32 * static_cast<unsigned>(turn(i, warps, order));
             const unsigned last = first + 32 < threads ? first + 32 : threads;
             do {
-                for (unsigned j = 0; j < last - first; ++j) {
+                for (unsigned j = 0; j < last - first && failure == NONE; ++j) {
                     place(first + static_cast<unsigned>(turn(j, last - first, order)));
                     if (fibers[current].state == READY) swapcontext(&scheduler, &fibers[current].context);
                 }
+                WATCH(ls_watch_warp();)
             } while (failure == NONE && release_warp(first, last));
         }
     } while (failure == NONE && release_block());
@@ -148,7 +169,7 @@ static void run_block(int order) {
 static void *kernel;
 static void **arguments;
 
-template <class... P, size_t... I> void call(std::index_sequence<I...>) {
+template <class... P, size_t... I> UNWATCHED void call(std::index_sequence<I...>) {
     reinterpret_cast<void (*)(P...)>(kernel)(*static_cast<P *>(arguments[I])...);
 }
 
@@ -160,10 +181,15 @@ template <class... P> int launch(void (*function)(P...), void **args, const unsi
     blockDim = {block[0], block[1], block[2]};
     threads = block[0] * block[1] * block[2];
     failure = NONE;
+#ifdef LS_WATCH  // __shared__ and the emulator's own numbers are all that the library keeps in .bss
+    ls_watched.shared = __bss_start, ls_watched.shared_end = _end, ls_watched.stop = stop;
+    ls_watched.places = reinterpret_cast<char *>(&here), ls_watched.places_end = ls_watched.places + sizeof here;
+#endif
     unsigned long long blocks = 1ULL * grid[0] * grid[1] * grid[2];
     for (unsigned long long i = 0; i < blocks && failure == NONE; ++i) {
         unsigned long long b = turn(i, blocks, order);
         blockIdx = {unsigned(b % grid[0]), unsigned(b / grid[0] % grid[1]), unsigned(b / grid[0] / grid[1])};
+        WATCH(ls_watched.block = b, ls_watched.epoch = 0;)
         run_block(order);
     }
     return failure;
@@ -192,9 +218,9 @@ template <class... P> const char *describe(void (*)(P...)) {
 
 }  // namespace emulator
 
-static inline void __syncthreads() { emulator::wait(emulator::AT_BLOCK_BARRIER); }
+UNWATCHED static inline void __syncthreads() { emulator::wait(emulator::AT_BLOCK_BARRIER); }
 
-template <class V> V __shfl_xor_sync(unsigned, V value, unsigned mask) {
+template <class V> UNWATCHED V __shfl_xor_sync(unsigned, V value, unsigned mask) {
     using namespace emulator;
     memcpy(&fibers[current].exchanged, &value, sizeof value);
     wait(AT_WARP_BARRIER);
@@ -206,19 +232,22 @@ template <class V> V __shfl_xor_sync(unsigned, V value, unsigned mask) {
 }
 
 // One thread at a time: whatever it does is atomic.
-template <class V> V atomicAdd(V *place, V value) {
+template <class V> UNWATCHED V atomicAdd(V *place, V value) {
+    WATCH(ls_watch_atomic(place, sizeof *place);)
     V old = *place;
     *place = old + value;
     return old;
 }
 
-template <class V> V atomicMin(V *place, V value) {
+template <class V> UNWATCHED V atomicMin(V *place, V value) {
+    WATCH(ls_watch_atomic(place, sizeof *place);)
     V old = *place;
     *place = value < old ? value : old;
     return old;
 }
 
-template <class V> V atomicCAS(V *place, V compare, V value) {
+template <class V> UNWATCHED V atomicCAS(V *place, V compare, V value) {
+    WATCH(ls_watch_atomic(place, sizeof *place);)
     V old = *place;
     if (old == compare) *place = value;
     return old;

@@ -24,9 +24,9 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -42,11 +42,26 @@ GUARD = 8192  # bytes before and after each array
 NAN, MARK = 255, 0x5A  # what they hold where the kernel reads, and where it writes (a NaN would survive being computed with)
 
 launched: set[tuple[str, str]] = set()  # (file, kernel) of every launch, for the test that misses none
+watcher: Watcher | None = None  # who looks at every read and write (cuda_watch.py)
 _order = 0
 
 
 class EmulatorError(Exception):
     """A kernel, or its launch, that would be wrong on a GPU."""
+
+
+class Given(NamedTuple):
+    """An array of a launch: the device's, its copy between guards, its place among the arguments, whether the kernel may write."""
+
+    array: StandInArray
+    guarded: np.ndarray
+    place: int
+    written: bool
+
+
+class Watcher(Protocol):
+    def library(self, source: Source, dtype: str) -> ctypes.CDLL: ...
+    def run(self, call: Callable[[], int], source: Source, kernel: str, dtype: str, given: list[Given]) -> int: ...
 
 
 def compiler() -> str | None:
@@ -73,15 +88,27 @@ def _compile(*arguments: str, code: str) -> str:
 
 
 @functools.cache
-def kernels_of(source: Source) -> tuple[str, ...]:
-    """The names of the kernels in a source, those that macros write among them."""
+def signatures(source: Source) -> dict[str, list[str]]:
+    """The kernels in a source, those that macros write among them, with the names of their parameters."""
     text = _compile("-E", "-P", "-DLS_T=float", "-D__global__=LS_GLOBAL", code=source.text)
-    return tuple(re.findall(r"LS_GLOBAL\s+void\s+(\w+)\s*\(", text))
+    found = re.findall(r"LS_GLOBAL\s+void\s+(\w+)\s*\(([^)]*)\)", text)
+    return {name: [each.split()[-1].strip("*") for each in given.split(",")] for name, given in found}
+
+
+def kernels_of(source: Source) -> tuple[str, ...]:
+    """The names of the kernels in a source."""
+    return tuple(signatures(source))
 
 
 @functools.cache
 def library(source: Source, dtype: str) -> ctypes.CDLL:
     """The source compiled for ``dtype``."""
+    code = program(source, HEADER.read_text(encoding="utf-8"))
+    return ctypes.CDLL(str(built(source.path.stem, code, "-O1", f"-DLS_T={C_TYPES[dtype]}")))
+
+
+def program(source: Source, header: str) -> str:
+    """The source behind ``header``, and functions to call its kernels by."""
     names = kernels_of(source)
     given = "void **a, const unsigned *grid, const unsigned *block, int order"
     ends = [
@@ -89,8 +116,7 @@ def library(source: Source, dtype: str) -> ctypes.CDLL:
         f'extern "C" const char *ls_types_{n}() {{ return emulator::describe({n}); }}'
         for n in names
     ]
-    code = "\n".join([HEADER.read_text(encoding="utf-8"), source.text, *ends])
-    return ctypes.CDLL(str(built(source.path.stem, code, "-O1", f"-DLS_T={C_TYPES[dtype]}")))
+    return "\n".join([header, source.text, *ends])
 
 
 def built(name: str, code: str, *flags: str) -> Path:
@@ -127,12 +153,12 @@ def _launch(source: Source, kernel: str, dtype: str, blocks: Dim, threads: Dim, 
             f"{where}: a launch of {grid} blocks of {block} threads; CUDA allows 1024 threads, 2**31 - 1 x 65535 x 65535 blocks"
         )
     slots: list[Any] = []
-    written: list[tuple[StandInArray, np.ndarray]] = []
+    given: list[Given] = []
     for i, (arg, kind) in enumerate(zip(args, wanted, strict=True)):
         if kind.endswith("*"):
-            slots.append(_pointer(arg, kind, f"{where}: argument {i}", written))
+            slots.append(_pointer(arg, kind, f"{where}: argument {i}", i, given))
         elif type(arg) is Struct and kind == f"struct of {8 * arg.length}":
-            slots.append(_struct(arg, f"{where}: argument {i}", written))
+            slots.append(_struct(arg, f"{where}: argument {i}", i, given))
         elif kind == "int64" and type(arg) is int:
             slots.append(ctypes.c_longlong(arg))
         elif kind == "float64" and type(arg) is float:
@@ -142,11 +168,14 @@ def _launch(source: Source, kernel: str, dtype: str, blocks: Dim, threads: Dim, 
     _check_sharing(args, wanted, where)
     array = ctypes.c_void_p * len(slots)
     addresses = array(*(ctypes.addressof(slot) for slot in slots))
-    run = getattr(library(source, dtype), f"ls_run_{kernel}")
-    failed = run(addresses, (ctypes.c_uint * 3)(*grid), (ctypes.c_uint * 3)(*block), _order)
+    run = getattr((watcher.library if watcher else library)(source, dtype), f"ls_run_{kernel}")
+    call = functools.partial(run, addresses, (ctypes.c_uint * 3)(*grid), (ctypes.c_uint * 3)(*block), _order)
+    failed = watcher.run(call, source, kernel, dtype, given) if watcher else call()
     if failed:
         raise EmulatorError(f"{where}: {FAILURES[failed]}")
-    for target, guarded in written:
+    for target, guarded, _, written in given:
+        if not written:
+            continue
         inner = guarded[GUARD : guarded.size - GUARD]
         if (guarded[:GUARD] != MARK).any() or (guarded[guarded.size - GUARD :] != MARK).any():
             raise EmulatorError(f"{where} writes outside an array of shape {target.shape}")
@@ -154,7 +183,7 @@ def _launch(source: Source, kernel: str, dtype: str, blocks: Dim, threads: Dim, 
     launched.add((source.path.name, kernel))
 
 
-def _pointer(arg: Any, kind: str, where: str, written: list[tuple[StandInArray, np.ndarray]]) -> Any:
+def _pointer(arg: Any, kind: str, where: str, place: int, given: list[Given]) -> Any:
     """A slot with the address of a guarded copy."""
     if arg is None:
         return ctypes.c_longlong(0)
@@ -169,18 +198,17 @@ def _pointer(arg: Any, kind: str, where: str, written: list[tuple[StandInArray, 
     guarded[GUARD : GUARD + arg.nbytes] = arg._a.reshape(-1).view(np.uint8)
     slot = ctypes.c_void_p(guarded.ctypes.data + GUARD)
     slot._keep = guarded  # type: ignore[attr-defined]
-    if not kind.startswith("const"):
-        written.append((arg, guarded))
+    given.append(Given(arg, guarded, place, not kind.startswith("const")))
     return slot
 
 
-def _struct(arg: Struct, where: str, written: list[tuple[StandInArray, np.ndarray]]) -> Any:
+def _struct(arg: Struct, where: str, place: int, given: list[Given]) -> Any:
     """A slot with the struct, its addresses those of guarded copies."""
     kept: list[Any] = []
 
     def address(i: int, array: Any) -> int:
         name = getattr(array, "dtype", np.dtype(object)).name
-        kept.append(_pointer(array, f"const {name}*" if i in arg.constant else f"{name}*", f"{where}, member {i}", written))
+        kept.append(_pointer(array, f"const {name}*" if i in arg.constant else f"{name}*", f"{where}, member {i}", place, given))
         return int(kept[-1].value)
 
     slot = (ctypes.c_char * (8 * arg.length)).from_buffer_copy(arg.pack(address).tobytes())
