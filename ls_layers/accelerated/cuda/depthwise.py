@@ -8,12 +8,12 @@ from __future__ import annotations
 import math
 
 from ls_core.backend import get_xp
-from ls_core.cuda import Source, column_grid, contiguous, override, team_grid
+from ls_core.cuda import Source, column_grid, contiguous, override
 from ls_core.types import Array
 
 from ...depthwise_convolution import depthwise_backward, depthwise_forward
 from ...windows import Ints, Pads, count_windows
-from .windows import geometry
+from .windows import geometry, window_grid
 
 SOURCE = Source(__file__, "depthwise.cu")
 
@@ -33,7 +33,7 @@ def depthwise_forward_cuda(x: Array, W: Array, b: Array | None, strides: Ints, d
     x, W, b = contiguous(xp, x, W, b)
     shape, where = _place(x, W, strides, dilation, pads)
     z = xp.empty(shape, dtype=x.dtype)
-    SOURCE.run("depthwise_forward", x.dtype, *team_grid(math.prod(shape[:-1]), shape[-1]), x, W, b, z, W.shape[-1], *where)
+    SOURCE.run("depthwise_forward", x.dtype, *window_grid(math.prod(shape[:-1]), shape[-1]), x, W, b, z, W.shape[-1], *where)
     return z
 
 
@@ -49,7 +49,7 @@ def depthwise_backward_cuda(
     dx = None
     if input_gradient:
         dx = xp.empty(x.shape, dtype=x.dtype)
-        SOURCE.run("depthwise_backward_x", x.dtype, *team_grid(math.prod(x.shape[:-1]), C), dz, W, dx, M, *where)
+        SOURCE.run("depthwise_backward_x", x.dtype, *window_grid(math.prod(x.shape[:-1]), C), dz, W, dx, M, *where)
     (tiles, chunks), threads, chunk = column_grid(math.prod(shape[:-1]), C * M)
     sums = xp.empty((chunks, *W.shape), dtype="float32" if x.dtype.itemsize == 2 else x.dtype)
     SOURCE.run("depthwise_backward_W", x.dtype, (tiles, chunks, math.prod(sizes)), threads, dz, x, sums, M, chunk, *where)

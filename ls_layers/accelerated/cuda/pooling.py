@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 from ls_core.backend import get_xp
-from ls_core.cuda import Source, contiguous, override, team_grid
+from ls_core.cuda import Source, contiguous, override
 from ls_core.types import Array
 
 from ...pooling import average_pool_backward, average_pool_forward, max_pool_backward, max_pool_forward
 from ...windows import Ints, Pads, count_windows
-from .windows import geometry
+from .windows import geometry, window_grid
 
 SOURCE = Source(__file__, "pooling.cu")
 
@@ -29,7 +29,7 @@ def max_pool_forward_cuda(x: Array, sizes: Ints, strides: Ints, pads: Pads) -> A
     shape, where = _place(x.shape, sizes, strides, pads)
     (x,) = contiguous(xp, x)
     y = xp.empty(shape, dtype=x.dtype)
-    SOURCE.run("max_pool_forward", x.dtype, *team_grid(math.prod(shape[:-1]), shape[-1]), x, y, *where)
+    SOURCE.run("max_pool_forward", x.dtype, *window_grid(math.prod(shape[:-1]), shape[-1]), x, y, *where)
     return y
 
 
@@ -39,7 +39,7 @@ def max_pool_backward_cuda(dy: Array, x: Array, y: Array, sizes: Ints, strides: 
     dy, x, y = contiguous(xp, dy, x, y)
     dx = xp.empty(x.shape, dtype=dy.dtype)
     where = _place(x.shape, sizes, strides, pads)[1]
-    SOURCE.run("max_pool_backward", dy.dtype, *team_grid(math.prod(x.shape[:-1]), x.shape[-1]), dy, x, y, dx, *where)
+    SOURCE.run("max_pool_backward", dy.dtype, *window_grid(math.prod(x.shape[:-1]), x.shape[-1]), dy, x, y, dx, *where)
     return dx
 
 
@@ -49,7 +49,7 @@ def average_pool_forward_cuda(x: Array, sizes: Ints, strides: Ints, pads: Pads) 
     shape, where = _place(x.shape, sizes, strides, pads)
     (x,) = contiguous(xp, x)
     y, count = xp.empty(shape, dtype=x.dtype), xp.ones((1, *shape[1:-1], 1), dtype=x.dtype)
-    SOURCE.run("average_pool_forward", x.dtype, *team_grid(math.prod(shape[:-1]), shape[-1]), x, y, count, *where)
+    SOURCE.run("average_pool_forward", x.dtype, *window_grid(math.prod(shape[:-1]), shape[-1]), x, y, count, *where)
     return y, count
 
 
@@ -59,5 +59,5 @@ def average_pool_backward_cuda(dy: Array, count: Array, x_shape: Ints, sizes: In
     dy, count = contiguous(xp, dy, count)
     dx = xp.empty(x_shape, dtype=dy.dtype)
     where = _place(x_shape, sizes, strides, pads)[1]
-    SOURCE.run("average_pool_backward", dy.dtype, *team_grid(math.prod(x_shape[:-1]), x_shape[-1]), dy, count, dx, *where)
+    SOURCE.run("average_pool_backward", dy.dtype, *window_grid(math.prod(x_shape[:-1]), x_shape[-1]), dy, count, dx, *where)
     return dx
