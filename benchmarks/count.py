@@ -20,6 +20,8 @@ from ls_core.gradcheck.subject import leaves, refill
 
 from .roofline import Work
 
+WRAPPERS = {np.clip, np.sum, np.prod, np.mean, np.var, np.std, np.max, np.min}  # functions that call ufuncs
+
 
 class Tally:
     """What has been counted so far, and how much of each argument was read or written."""
@@ -85,7 +87,13 @@ class Counting(np.ndarray):
         return outs[0] if len(outs) == 1 else _counting(result)
 
     def __array_function__(self, function: Any, types: Any, args: Any, named: Any) -> Any:
+        if function in WRAPPERS:  # what they call is counted
+            return super().__array_function__(function, types, args, named)
         result: Any = function(*_plain(args), **_plain(named))
+        if function in (np.einsum, np.tensordot, np.vdot) or getattr(function, "__module__", "") == "numpy.linalg":
+            raise TypeError(f"the operations of numpy.{function.__name__} are not counted; write it as products and reductions")
+        if function in (np.cumsum, np.sort):
+            _tally.others += np.size(args[0])
         if function in (np.dot, np.inner):
             _tally.products += 2.0 * np.size(result) * args[0].shape[-1]
         if function in (np.take, np.take_along_axis):  # only the rows that are taken
@@ -94,6 +102,19 @@ class Counting(np.ndarray):
         for each in leaves([args, named]):
             _tally.touch(each)
         return _counting(result)
+
+    def astype(self, *args: Any, **named: Any) -> Any:
+        _tally.touch(self)
+        return super().astype(*args, **named)
+
+    def copy(self, *args: Any, **named: Any) -> Any:
+        _tally.touch(self)
+        return super().copy(*args, **named)
+
+    def argmax(self, *args: Any, **named: Any) -> Any:
+        _tally.touch(self)
+        _tally.others += self.size
+        return super().argmax(*args, **named)
 
     def __getitem__(self, index: Any) -> Any:
         result = super().__getitem__(index)
@@ -142,10 +163,15 @@ def buffers(value: Any) -> dict[int, int]:
     return found
 
 
+def owners(value: Any) -> set[int]:
+    """Where the memory begins of each array in a nested value."""
+    return {_owner(leaf) for leaf in leaves(value) if hasattr(leaf, "nbytes") and leaf.nbytes}
+
+
 def fresh(args: Any, result: Any) -> dict[int, int]:
     """The buffers of a result that show no memory of the arguments: the part of an argument that is returned was not moved."""
-    owners = {_owner(leaf) for leaf in leaves(args) if hasattr(leaf, "nbytes")}
-    return buffers([leaf for leaf in leaves(result) if hasattr(leaf, "nbytes") and _owner(leaf) not in owners])
+    known = owners(args)
+    return buffers([leaf for leaf in leaves(result) if hasattr(leaf, "nbytes") and _owner(leaf) not in known])
 
 
 def _owner(array: Any) -> int:

@@ -11,9 +11,10 @@ already; moving the arguments and the results is timed apart.
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,9 +29,9 @@ from .figure import Figure, Refused, matches, unfinished
 from .machine import has_cuda, tier, tiers
 from .measure import Subject, lead_of, measure_in_turn
 from .other_subjects import OTHERS
-from .record import Call, Fresh, Truth, changeable, compared, copies, differing, other_numbers, record, truth, truth_of
+from .record import Call, Fresh, Truth, changeable, compared, copies, differing, other_numbers, record, reused, truth, truth_of
 from .report import Report, milliseconds, options_of, parse, percent, spread, wanted
-from .subjects import SPECS, Spec
+from .subjects import SPECS, Pair, Spec
 
 COLUMNS = (
     ("kernel", 60), ("size", 20), ("variant", 18), ("ms", 9), ("", 6), ("CPU ms", 9), ("device ms", 10), ("moving ms", 10),
@@ -80,57 +81,88 @@ def _layer_problem(found: list[Any], expected: list[Any]) -> str | None:
 
     Relative to 1 at least, since some gradients are 0 but for rounding (that of a key's bias in attention).
     """
+    if len(found) != len(expected):
+        return f"{len(found)} arrays came of the whole pass (outputs, then gradients), the reference gives {len(expected)}"
     for i, (a, b) in enumerate(zip(found, expected, strict=True)):
+        if a.dtype != b.dtype:
+            return f"array {i} of the whole pass is {a.dtype}, the reference gives {b.dtype}"
         error = float("inf") if a.shape != b.shape else difference(a, b)
         if error > TOLERANCES.get(str(a.dtype), 0.0):
             return f"array {i} of the whole pass (outputs, then gradients) differs from the reference's by {error:.1e}"
     return None
 
 
-def subjects_of(spec: Spec, size: str, where: Sequence[Variant]) -> tuple[dict[tuple[str, str], list[Subject]], list[tuple[str, Refused]]]:
-    """The subjects by kernel and direction, and what was refused before it was timed."""
-    refused: list[tuple[str, Refused]] = []
-    found: dict[tuple[str, str], list[Subject]] = {}
+@dataclass
+class Found:
+    """What is to be measured of a layer: subjects by kernel and direction, what was refused before, and whole passes to check again."""
+
+    subjects: dict[tuple[str, str], list[Subject]] = field(default_factory=dict)
+    refused: list[tuple[str, Refused, dict[str, Any]]] = field(default_factory=list)
+    passes: dict[str, Callable[[], str | None]] = field(default_factory=dict)  # by variant
+
+    def refuse(self, name: str, reason: str, detail: str, **labels: Any) -> None:
+        """Note why there will be no figure."""
+        self.refused.append((name, Refused(reason, detail), labels))
+
+
+def _pass_problem(variant: Variant, pair: Pair, expected: list[Any]) -> str | None:
+    with variant():
+        return _layer_problem(pair.outcome(), expected)
+
+
+def subjects_of(spec: Spec, size: str, where: Sequence[Variant]) -> Found:
+    """Each kernel's variants; the reference, which comes first, must work."""
+    made = Found()
+    found = made.subjects
+    shape = " x ".join(map(str, spec.shapes[size]))
     references: dict[tuple[str, str], Truth] = {}
     expected_pass: list[Any] = []
     for variant in where:
+        labels = {"layer": spec.name, "size": size, "shape": shape, "variant": variant.name}
         try:
             with variant():
                 pair = spec.prepare(spec.shapes[size])
                 calls = record(pair)
                 outcome = pair.outcome()
         except Exception as problem:
-            refused.append((f"{spec.name} {size} {variant.name}", Refused("failed", f"{type(problem).__name__}: {problem}")))
+            made.refuse(f"{spec.name} {shape} {variant.name}", "failed", f"{type(problem).__name__}: {problem}", **labels)
+            if variant.name == "reference":
+                return made
             continue
-        if variant.name == "reference":
-            references = {call.key: truth_of(call, spec.shortcut) for call in calls}
+        if variant.name == "reference":  # without an array in its result there is nothing to compare, and no figure
+            references = {call.key: known for call in calls if (known := truth_of(call, spec.shortcut)).expected}
             expected_pass = outcome
         elif not (spec.draws and variant.backend != "numpy"):
             fault = _layer_problem(outcome, expected_pass)
             if fault:
-                refused.append((f"{spec.name} {size} {variant.name}", Refused("wrong", fault)))
+                made.refuse(f"{spec.name} {shape} {variant.name}", "wrong", fault, **labels)
                 continue
+            made.passes[variant.name] = functools.partial(_pass_problem, variant, pair, expected_pass)
         for call in calls:
+            reference = references.get(call.key)
+            if reference is None:
+                continue
             known = found.setdefault(call.key, [])
             same_backend = [s for s in known if s.labels["backend"] == variant.backend]
-            reference = references.get(call.key)
-            if reference is None or not reference.is_of(call) or any(s.labels["function"] is call.function for s in same_backend):
+            if not reference.is_of(call) or any(s.labels["function"] is call.function for s in same_backend):
                 continue
             subject = _subject(spec, size, variant, call, reference)
             with variant():
                 fault = _cheats(call, reference, spec.draws and variant.backend != "numpy")
             if fault:
-                refused.append((subject.name, Refused("wrong", fault)))
+                made.refuse(subject.name, "wrong", fault, **labels, kernel=call.kernel.__name__, direction=call.direction)
             else:
                 known.append(subject)
-    return found, refused
+    return made
 
 
 def _cheats(call: Call, known: Truth, drawn: bool) -> str | None:
     """What one call with the recorded numbers does not show: writing to what it is given, and results from before."""
     written = set(call.written) - set(known.call.written)
     fault = None
-    if known.others is not None and not drawn and changeable(call) is not None:
+    if reused(call):
+        return "its result is in the memory of the result before, which somebody may still need"
+    if known.others is not None and not drawn and changeable(call):
         call()
         with other_numbers(call):
             before = copies(call.args)
@@ -170,26 +202,38 @@ def _subject(spec: Spec, size: str, variant: Variant, call: Call, known: Truth) 
     if call.mutates:
         fresh = Fresh(call)
         subject.run, subject.prepare = fresh, fresh.prepare
-    elif not on_device:
-        subject.lead = lead_of(work)
+    else:
+        subject.lead = 0.0 if on_device else lead_of(work)
+        if changeable(call):
+            subject.change = functools.partial(other_numbers, call)
     return subject
 
 
 def measure_spec(report: Report, spec: Spec, size: str, where: Sequence[Variant], seconds: float) -> None:
     """All kernels of one layer at one size: each one's variants take turns."""
-    found, refused = subjects_of(spec, size, where)
-    for name, refusal in refused:
-        report.add(name, refusal)
-    for subjects in found.values():
+    found = subjects_of(spec, size, where)
+    for name, refusal, labels in found.refused:
+        report.add(name, refusal, **labels)
+    for subjects in found.subjects.values():
         figures: list[Figure | Refused] = [Refused("not measured", "")] * len(subjects)
         for backend, roof in (("numpy", "cpu"), ("cupy", "cuda")):  # a device in one turn, the host in another
             here = [i for i, s in enumerate(subjects) if s.labels["backend"] == backend]
             for i, figure in zip(here, measure_in_turn([subjects[i] for i in here], report.rooflines.get(roof), seconds), strict=True):
                 figures[i] = figure
-        first = figures[0] if figures else None
+        _check_again(found, subjects, figures)
+        first = next((f for s, f in zip(subjects, figures, strict=True) if s.labels["variant"] == "reference"), None)
         for subject, figure in zip(subjects, figures, strict=True):
             subject.labels.pop("function")
             _report(report, subject, figure, first)
+
+
+def _check_again(found: Found, subjects: Sequence[Subject], figures: list[Figure | Refused]) -> None:
+    """Refuse figures of variants whose whole pass has become wrong: what a forward keeps for its backward is seen there alone."""
+    for i, (subject, figure) in enumerate(zip(subjects, figures, strict=True)):
+        check = found.passes.get(subject.labels["variant"])
+        fault = check() if check is not None and isinstance(figure, Figure) else None
+        if fault:
+            figures[i] = Refused("wrong", f"after it was timed {fault}")
 
 
 def _report(report: Report, subject: Subject, figure: Figure | Refused, reference: Figure | Refused | None) -> None:

@@ -34,6 +34,8 @@ SAMPLE = 4e-4  # seconds that one sample lasts at least; short calls are repeate
 LEAD = 0.12  # seconds of untimed calls that outlast another library's threads: OpenBLAS' go to sleep 100 ms after their last work
 THREADED = 1 << 19  # operations from which on libraries use several threads
 LOOK = 0.05  # of the samples have their result compared as soon as the clock has stopped, beside the first and the last
+PEEK = 64  # numbers of each result that are noted when the clock stops, and must be the same later
+REMEMBERED = 1.5  # how much longer a call with numbers that were never there may take than a second one with them
 
 
 @dataclass
@@ -50,6 +52,7 @@ class Subject:
     prepare: Callable[[int], None] = lambda calls: None  # before so many calls, untimed
     labels: dict[str, Any] = field(default_factory=dict)
     lead: float = 0.0  # seconds of untimed calls before a sample, which then lasts half as long or more; without ``prepare``
+    change: Callable[[float], AbstractContextManager[Any]] | None = None  # within, the arguments are multiplied by a number
 
 
 def lead_of(work: Work) -> float:
@@ -68,6 +71,13 @@ class _Sample:
     launch: float
     device: float | None
     arrival: float  # from when the clock stopped until the result was on the host
+    noted: list[tuple[Any, Any, Any]]  # (array, where, the numbers there when the clock stopped)
+
+    def moved(self) -> str | None:
+        """What is wrong where a result changed after the clock had stopped."""
+        late = any(not np.array_equal(array.flat[where], numbers, equal_nan=True) for array, where, numbers in self.noted)
+        self.noted = []
+        return "a result changed after the clock had stopped: something still worked on it" if late else None
 
 
 @dataclass
@@ -77,6 +87,16 @@ class _Start:
     first: float  # seconds of the very first call
     calls: int  # in a sample
     arrival: float  # until a result is on the host that was finished before
+
+
+def _noted(result: Any) -> list[tuple[Any, Any, Any]]:
+    """Some numbers of each array that is complete when it is there: NumPy's, of floats."""
+    found = []
+    for array in leaves(result):
+        if type(array) is np.ndarray and array.dtype.kind == "f" and array.size:
+            where = np.random.randint(array.size, size=PEEK)
+            found.append((array, where, array.flat[where]))
+    return found
 
 
 def _sample(subject: Subject, calls: int) -> tuple[_Sample, Any]:
@@ -96,10 +116,12 @@ def _sample(subject: Subject, calls: int) -> tuple[_Sample, Any]:
     end_mark = clock.event() if clock.event else None
     clock.synchronize()
     ended, cpu_ended = time.perf_counter(), time.process_time()
+    noted = _noted(result)
+    waited = time.perf_counter()
     subject.wait(result)
-    arrival = time.perf_counter() - ended
+    arrival = time.perf_counter() - waited
     device = clock.elapsed(mark, end_mark) / calls if clock.elapsed else None
-    return _Sample((ended - began) / calls, (cpu_ended - cpu) / calls, (launched - began) / calls, device, arrival), result
+    return _Sample((ended - began) / calls, (cpu_ended - cpu) / calls, (launched - began) / calls, device, arrival, noted), result
 
 
 def _check_settled(walls: Sequence[float]) -> None:
@@ -175,6 +197,7 @@ def _begin(subject: Subject, warm_up: int, seconds: float) -> _Start:
         spent += time.perf_counter() - began
         done += 1
     each = spent / done
+    _check_computed(subject)
     arrivals = []
     for _ in range(5 if each < 5e-3 else 2):
         subject.prepare(1)
@@ -185,6 +208,31 @@ def _begin(subject: Subject, warm_up: int, seconds: float) -> _Start:
         arrivals.append(time.perf_counter() - began)
     lasting = max(SAMPLE, subject.lead / 2)
     return _Start(first, max(1, min(1000, round(lasting / max(each, 1e-9)))), float(np.median(arrivals)))
+
+
+def _check_computed(subject: Subject) -> None:
+    """Raise where numbers that were there before are answered much faster than new ones: results are remembered."""
+
+    def once(factor: float, seconds: list[float]) -> None:
+        assert subject.change is not None
+        with subject.change(factor):
+            subject.clock.synchronize()
+            began = time.perf_counter()
+            subject.wait(subject.run())
+            subject.clock.synchronize()
+            seconds.append(time.perf_counter() - began)
+
+    if subject.change is None:
+        return
+    new: list[float] = []
+    known: list[float] = []
+    for i in range(24):
+        factor = 1 - (i + 1) / 64
+        once(factor, new)
+        once(factor, known)
+        if i >= 5 and min(new) <= REMEMBERED * min(known) + 1e-5:
+            return
+    raise Refused("remembered", f"{min(new) * 1e3:.3g} ms for new numbers, {min(known) * 1e3:.3g} ms when they come again")
 
 
 def measure_in_turn(
@@ -216,6 +264,8 @@ def measure_in_turn(
             end = time.perf_counter() + seconds * len(waiting)
             while waiting and (len(taken[waiting[0]]) < least or (time.perf_counter() < end and len(taken[waiting[0]]) < 1000)):
                 for i in waiting:
+                    if taken[i]:  # the others have had their turns since
+                        faults[i] = faults[i] or taken[i][-1].moved()
                     results[i] = None  # so that its memory can be used again, as in a program's loop
                     with subjects[i].around():
                         sample, results[i] = _sample(subjects[i], ready[i].calls)
@@ -228,8 +278,9 @@ def measure_in_turn(
         again = []
         for i in waiting:
             try:
-                if faults[i]:
-                    raise Refused("wrong", f"between the first call and the last {faults[i]}")
+                fault = faults[i] or taken[i][-1].moved()
+                if fault:
+                    raise Refused("wrong", f"between the first call and the last {fault}")
                 found[i] = _figure(subjects[i], ready[i], taken[i], results[i], roofline)
             except Refused as refusal:
                 found[i] = refusal

@@ -14,7 +14,7 @@ from ls_core.backend import get_xp, is_array, to_host
 from ls_core.gradcheck.subject import is_float, leaves, refill
 from ls_core.kernel import Kernel, use_references
 
-from .count import count
+from .count import count, owners
 from .figure import host_arrays
 from .roofline import Work
 from .subjects import Pair
@@ -150,6 +150,14 @@ def compared(direction: str, result: Any) -> list[np.ndarray]:
     return found[:1] if direction == "forward" else found
 
 
+def reused(call: Call) -> bool:
+    """Whether two results that are held at once are in the same memory, and it is no argument's."""
+    if call.mutates:
+        return False
+    first, second = ([leaf for leaf in leaves(call()) if is_array(leaf)][: 1 if call.direction == "forward" else None] for _ in range(2))
+    return bool((owners(first) & owners(second)) - owners([call.args, call.named]))
+
+
 def truth(call: Call) -> list[np.ndarray]:
     """What the reference gives in float64 for these arguments."""
     exact = replace(copied(call, np.float64, host=True), function=call.kernel.reference)
@@ -178,7 +186,7 @@ class Truth:
 def truth_of(call: Call, shortcut: float) -> Truth:
     """From the reference's own call."""
     others = None
-    if changeable(call) is not None:
+    if changeable(call):
         with other_numbers(call):
             others = truth(call)
     given = call.args if call.result is None else call.result
@@ -186,21 +194,32 @@ def truth_of(call: Call, shortcut: float) -> Truth:
     return Truth(truth(call), others, dtypes, work_of(call, shortcut), call)
 
 
-def changeable(call: Call) -> Any:
-    """The array of a call that may hold other numbers for a moment: the first argument, where it has floats of its own."""
-    first = call.args[0] if call.args else None
-    plain = is_array(first) and is_float(first) and first.size > 0 and not call.mutates
-    return first if plain and getattr(first.flags, "writeable", True) and all(first.strides) else None
+def changeable(call: Call) -> list[Any]:
+    """The arrays of a call that may hold other numbers for a moment: floats of their own.
+
+    Of a backward the first argument: what a forward kept means something else in each variant.
+    """
+
+    def plain(a: Any) -> bool:
+        own = is_array(a) and is_float(a) and a.size > 0 and getattr(a.flags, "writeable", True) and all(a.strides)
+        return bool(own)
+
+    given = [] if call.mutates else call.args if call.direction == "forward" else call.args[:1]
+    return [a for a in given if plain(a)]
 
 
 @contextlib.contextmanager
-def other_numbers(call: Call) -> Iterator[None]:
-    """Within, the first argument holds other numbers in the same memory: who gives a result from before gives a wrong one."""
-    array = changeable(call)
-    kept = array.copy()
-    array *= 0.5
-    yield
-    array[...] = kept
+def other_numbers(call: Call, factor: float = 0.5) -> Iterator[None]:
+    """Within, arguments hold other numbers in the same memory: who gives a result from before gives a wrong one."""
+    arrays = changeable(call)
+    kept = [array.copy() for array in arrays]
+    for array in arrays:
+        array *= factor
+    try:
+        yield
+    finally:
+        for array, numbers in zip(reversed(arrays), reversed(kept), strict=True):  # two may be views of the same numbers
+            array[...] = numbers
 
 
 def work_of(call: Call, shortcut: float) -> Work:

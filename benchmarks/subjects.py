@@ -62,7 +62,7 @@ def normal(shape: Shape, seed: int) -> Any:
 
 
 def of_layer(made: Any, forward: Callable[[], Any], x: tuple[Any, ...], dy: Any) -> Pair:
-    """A built layer's Pair. ``outcome`` has its moving statistics too."""
+    """A built layer's Pair. ``outcome`` has its moving statistics too, and leaves every Parameter as it was."""
 
     def backward(cache: Any) -> Any:
         dx = made.backward(dy, cache)
@@ -71,15 +71,15 @@ def of_layer(made: Any, forward: Callable[[], Any], x: tuple[Any, ...], dy: Any)
         return dx
 
     def outcome() -> list[Any]:
-        before = [(p, p.value) for p in made.parameters() if p.state]
+        before = [(p, p.value.copy()) for p in made.parameters()]
         y, cache = forward()
         dx = made.backward(dy, cache)
         grads = [p.grad.to_dense() if isinstance(p.grad, RowGradient) else p.grad for p in made.parameters() if p.trainable]
-        states = [p.value for p, _ in before]
+        states = [p.value.copy() for p in made.parameters() if p.state]
         for parameter in made.parameters():
             parameter.drop_grad()
         for p, value in before:
-            p.value = value
+            p.value[...] = value
         return [to_host(a) for a in [*leaves(y), *leaves(dx), *grads, *states] if is_float(a)]
 
     return Pair(forward, backward, outcome, made, x, dy)

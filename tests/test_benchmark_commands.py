@@ -60,7 +60,7 @@ def run_compare(folder: Path, *more: str) -> int:
 def test_compare(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], after: dict[str, float], status: int, verdict: str
 ) -> None:  # noise of a ratio: hypot(5 %, 5 %) = 7.1 %
-    figures_file(tmp_path / "a.json", x=1.0, y=2.0, gone=1.0)
+    figures_file(tmp_path / "a.json", x=1.0, y=2.0)
     figures_file(tmp_path / "b.json", **after, new=1.0)
     assert run_compare(tmp_path) == status
     row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("x "))
@@ -85,6 +85,88 @@ def test_a_figure_that_is_now_refused_fails(tmp_path: Path, capsys: pytest.Captu
     (tmp_path / "b.json").write_text(json.dumps(after), encoding="utf-8")
     assert run_compare(tmp_path) == 1
     assert "y: had a figure, now refused, wrong: array 0" in capsys.readouterr().out
+
+
+def test_a_figure_that_is_missing_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A variant that is wrong as a whole is refused once, and none of its figures is there."""
+    before = figures_file(tmp_path / "a.json", x=1.0, y=2.0)
+    after = figures_file(tmp_path / "b.json", x=1.0)
+    assert run_compare(tmp_path) == 1
+    assert "y: had a figure, now missing" in capsys.readouterr().out
+    assert run_compare(tmp_path, "--subset") == 0
+    labels = {"layer": "L", "shape": "4 x 8", "variant": "numba"}
+    before["figures"][1] |= {**labels, "kernel": "k"}
+    after["refused"] = [{"name": "L 4 x 8 numba", "reason": "wrong", "why": "wrong: array 1 of the whole pass", **labels}]
+    for name, content in (("a", before), ("b", after)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+    assert run_compare(tmp_path, "--subset") == 1
+    assert "y: had a figure, now refused, wrong: array 1 of the whole pass" in capsys.readouterr().out
+
+
+def many(path: Path, factor: float = 1.0, **others: float) -> dict[str, Any]:
+    return figures_file(path, **{f"f{i}": (1 + i) * factor * (1 + 0.01 * (i % 3)) for i in range(12)}, **others)
+
+
+def test_what_all_share_is_one_cause(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    many(tmp_path / "a.json", x=1.0)
+    for factor, x, status, verdict in (
+        (1.05, 1.05, 0, ""),
+        (1.3, 1.3, 1, ""),
+        (1.05, 1.3, 1, "slower"),
+        (1.3, 1.7, 1, "slower"),
+        (0.7, 1.0, 0, ""),
+    ):
+        many(tmp_path / "b.json", factor, x=x)
+        assert run_compare(tmp_path) == status
+        out = capsys.readouterr().out
+        assert next(line for line in out.splitlines() if line.startswith("x ")).endswith(verdict or "7%")
+        assert ("all together are slower, by 30%" in out) == (factor == 1.3)
+
+
+def test_pairs_that_were_measured_in_turn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = [str(tmp_path / f"{i}.json") for i in range(6)]
+    for name, x, y in zip(names, (1.0, 1.1, 1.05, 1.12, 1.02, 1.09), (1.0, 1.1, 1.2, 1.3, 1.1, 1.2), strict=True):
+        figures_file(Path(name), x=x, y=y)
+    assert compare.main(names) == 1  # every x after is slower than every x before; the runs of y overlap
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line[:2] in ("x ", "y ")]
+    assert [row[5:] for row in rows] == [["slower"], []]
+    for wrong in (names[:3], names[:4]):
+        with pytest.raises(SystemExit):
+            compare.main(wrong)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"median_ms": float("nan")}, "NaN is no time"),
+        ({"median_ms": 0.0}, "which are no times"),
+        ({"median_ms": None}, "which are no times"),
+        ({"p10_ms": 2.0}, "which are no times"),
+        ({"name": "y"}, "two figures are called 'y'"),
+        ({"name": None}, "a figure without a name"),
+    ],
+)
+def test_files_that_no_benchmark_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, Any], why: str) -> None:
+    figures_file(tmp_path / "a.json", y=2.0, x=1.0)
+    content = figures_file(tmp_path / "b.json", y=2.0, x=1.0)
+    content["figures"][1] |= change
+    (tmp_path / "b.json").write_text(json.dumps(content), encoding="utf-8")
+    assert run_compare(tmp_path) == 2
+    assert why in capsys.readouterr().out
+
+
+def test_what_else_has_changed_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    figures_file(tmp_path / "a.json", x=1.0)
+    content = figures_file(tmp_path / "b.json", x=1.0)
+    content["machine"] = {**content["machine"], "versions": {"numpy": "9"}, "load": 2.5}
+    (tmp_path / "b.json").write_text(json.dumps(content), encoding="utf-8")
+    assert run_compare(tmp_path) == 0
+    out = capsys.readouterr().out
+    assert "numpy: none before, 9 after" in out
+    assert "the machine was busy after (load 2.5)" in out
+    (tmp_path / "b.json").write_text(json.dumps({**content, "command": "python -m benchmarks.kernels --quick"}), encoding="utf-8")
+    assert run_compare(tmp_path) == 2
+    assert "--quick measures nothing" in capsys.readouterr().out
 
 
 def test_figures_of_different_machines_are_not_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -145,7 +227,7 @@ def test_a_wrong_override_gets_no_figure(tmp_path: Path, monkeypatch: pytest.Mon
         kernels.main([*QUICK, "--only", "sigmoid", "--json", str(tmp_path / "k.json")])
     kernel._fill()
     found = read(tmp_path / "k.json")
-    assert ("sigmoid tiny numpy", "wrong") in {(r["name"], r["reason"]) for r in found["refused"]}
+    assert ("sigmoid 4 x 8 numpy", "wrong") in {(r["name"], r["reason"]) for r in found["refused"]}
     assert not [f for f in found["figures"] if f["kernel"] == "sigmoid_forward" and f["variant"] == "numpy"]
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from benchmarks import kernels
 from benchmarks.figure import Refused, matches
 from benchmarks.kernels import Variant, subjects_of
 from benchmarks.measure import Subject, measure
 from benchmarks.record import compared
+from benchmarks.report import Report
 from benchmarks.subjects import SPECS
 from ls_core.kernel import KERNELS, Kernel
 
@@ -21,7 +25,7 @@ WHERE = [Variant("reference", "references"), Variant("numpy", "numpy")]
 SIGMOID = next(spec for spec in SPECS if spec.name == "sigmoid")
 FORWARD = next(k for k in KERNELS.values() if k.__name__ == "sigmoid_forward")
 BACKWARD = next(k for k in KERNELS.values() if k.__name__ == "sigmoid_backward")
-kept: dict[int, Any] = {}
+kept: dict[Any, Any] = {}
 
 
 class Lazy(np.ndarray):
@@ -39,7 +43,7 @@ def stops_early(x: Any) -> Any:
 def keeps_results(x: Any) -> Any:
     if id(x) not in kept:
         kept[id(x)] = FORWARD.reference(x)
-    return kept[id(x)]
+    return tuple(a.copy() for a in kept[id(x)])
 
 
 def uses_the_memory_of_its_input(x: Any) -> Any:
@@ -67,6 +71,26 @@ def returns_less(x: Any) -> Any:
 def computes_later(x: Any) -> Any:
     y, saved = FORWARD.reference(x)
     return y.view(Lazy), saved
+
+
+def has_one_buffer(x: Any) -> Any:
+    y = kept.setdefault(x.size, np.empty_like(x))
+    y[...] = FORWARD.reference(x)[0]
+    return y, y.copy()
+
+
+def remembers_numbers(x: Any) -> Any:
+    """Right for every numbers, but it computes them once."""
+    key = x[::8].tobytes()
+    if key not in kept:
+        kept[key] = FORWARD.reference(x), time.sleep(2e-3)
+    return tuple(a.copy() for a in kept[key][0])
+
+
+def forgets_what_backward_needs(x: Any) -> Any:
+    kept[0] = kept.get(0, 0) + 1
+    y, saved = FORWARD.reference(x)
+    return y, saved if kept[0] < 20 else np.zeros_like(saved)
 
 
 def writes_to_dy(dy: Any, y: Any) -> Any:
@@ -98,29 +122,47 @@ def patched() -> Iterator[Callable[[Kernel, Any], None]]:
         (FORWARD, uses_the_memory_of_its_input, "of the whole pass"),
         (FORWARD, uses_it_where_nobody_needs_it, "writes to its argument 0"),
         (FORWARD, rounds, "of the whole pass"),
-        (FORWARD, returns_less, "array 0 is float16, the reference gives float32"),
+        (FORWARD, returns_less, "array 0 of the whole pass is float16, the reference gives float32"),
         (FORWARD, computes_later, "a Lazy came, which may compute when it is read"),
+        (FORWARD, has_one_buffer, "its result is in the memory of the result before"),
+        (FORWARD, remembers_numbers, "ms when they come again"),
+        (FORWARD, forgets_what_backward_needs, "after it was timed array 1 of the whole pass"),
         (BACKWARD, writes_to_dy, "of the whole pass"),
     ],
     ids=lambda each: getattr(each, "__name__", ""),
 )
-def test_an_override_that_cheats(kernel: Kernel, function: Any, why: str, patched: Any) -> None:
+def test_an_override_that_cheats(kernel: Kernel, function: Any, why: str, patched: Any, tmp_path: Path) -> None:
     patched(kernel, function)
-    found, refused = subjects_of(SIGMOID, "small", WHERE)
-    here = [s for each in found.values() for s in each if s.labels["function"] is function]
-    for subject in here:
-        with pytest.raises(Refused) as refusal:
-            measure(subject, seconds=0.01)
-        refused.append((subject.name, refusal.value))
-    assert refused
-    assert {r.reason for _, r in refused} == {"wrong"}
-    assert any(why in str(r) for _, r in refused), refused
+    report = Report("kernels", 1, True, kernels.COLUMNS, rooflines=False)
+    kernels.measure_spec(report, SIGMOID, "small", WHERE, 0.01)
+    assert report.finish(str(tmp_path / "k.json")) == 1
+    content = json.loads((tmp_path / "k.json").read_text(encoding="utf-8"))
+    refused = [r for r in content["refused"] if r["variant"] == "numpy"]
+    assert {r["layer"] for r in refused} == {"sigmoid"}
+    assert {r["reason"] for r in refused} == {"remembered" if function is remembers_numbers else "wrong"}
+    assert any(why in r["why"] for r in refused), refused
+    assert not [f for f in content["figures"] if (f["kernel"], f["variant"]) == (kernel.__name__, "numpy")]
 
 
 def test_the_honest_one_is_measured() -> None:
-    found, refused = subjects_of(SIGMOID, "small", WHERE)
-    assert not refused
-    assert measure(found["sigmoid_forward", "forward"][0], seconds=0.01).median > 0
+    found = subjects_of(SIGMOID, "small", WHERE)
+    assert not found.refused
+    assert measure(found.subjects["sigmoid_forward", "forward"][0], seconds=0.01).median > 0
+
+
+def test_without_its_reference_nothing_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FORWARD, "reference", lambda x: 1 / 0)
+    found = subjects_of(SIGMOID, "tiny", WHERE)
+    assert [str(r) for _, r, _ in found.refused] == ["failed: ZeroDivisionError: division by zero"]
+    assert not found.subjects
+
+
+def test_what_gives_no_array_is_not_compared() -> None:
+    """Nothing could be seen to be wrong: ids are checked by the override for NumPy alone, and an update is many kernels' work."""
+    embedding = subjects_of(next(spec for spec in SPECS if spec.name == "Embedding"), "tiny", WHERE)
+    assert {kernel for kernel, _ in embedding.subjects} == {"embedding_forward", "embedding_backward", "sum_rows"}
+    adam = subjects_of(next(spec for spec in SPECS if spec.name == "Adam"), "tiny", WHERE)
+    assert {kernel for kernel, _ in adam.subjects} == {"adam_update"}
 
 
 def test_a_thread_that_goes_on_after_the_call_is_caught() -> None:
@@ -144,6 +186,30 @@ def test_a_thread_that_goes_on_after_the_call_is_caught() -> None:
 
     with pytest.raises(Refused, match="differs from the reference") as refusal:
         measure(Subject("later", run, matches([x * 2])), seconds=0.01)
+    assert refusal.value.reason == "wrong"
+
+
+def test_a_thread_that_ends_before_the_result_is_compared_is_caught() -> None:
+    """Comparing takes as long as the thread still works."""
+    x = np.linspace(0, 1, 10_000, dtype=np.float32)
+    calls = []
+
+    def run() -> np.ndarray:
+        calls.append(1)
+        y = np.zeros_like(x)
+        np.multiply(x[:7000], 2, out=y[:7000])
+        rest = threading.Thread(target=lambda: (time.sleep(1e-3), np.multiply(x[7000:], 2, out=y[7000:])))
+        rest.start()
+        if len(calls) < 10:
+            rest.join()
+        return y
+
+    def verify(result: np.ndarray) -> str | None:
+        time.sleep(5e-3)
+        return matches([x * 2])(result)
+
+    with pytest.raises(Refused, match="a result changed after the clock had stopped") as refusal:
+        measure(Subject("soon", run, verify), seconds=0.01)
     assert refusal.value.reason == "wrong"
 
 
