@@ -58,8 +58,8 @@ class Subject:
 def lead_of(work: Work) -> float:
     """The lead of something that takes turns with others: large enough, and one of them uses threads.
 
-    >>> lead_of(Work(1e9, 1e9, 1e6)), lead_of(Work(1e4, 0, 1e4))
-    (0.12, 0.0)
+    >>> lead_of(Work(1e9, 1e9, 1e6)) == (LEAD if thread_count() > 1 else 0.0), lead_of(Work(1e4, 0, 1e4))
+    (True, 0.0)
     """
     return LEAD if work.flops > THREADED and thread_count() > 1 else 0.0
 
