@@ -40,6 +40,19 @@ __device__ inline Int quotient(Int i, Int n) {
     return (i >> 32) == 0 ? (Int)((unsigned)i / (unsigned)n) : i / n;
 }
 
+// f(i, i % C) for every i < n, likewise. Each i lies as much further on as the one before: one division for them all.
+template <class F> __device__ inline void each_column(Int n, Int C, F f) {
+    const Int step = (Int)gridDim.x * blockDim.x, further = modulo(step, C);
+    Int i = (Int)blockIdx.x * blockDim.x + threadIdx.x, c = modulo(i, C);
+    auto next = [&] {
+        f(i, c);
+        i += step, c += further;
+        if (c >= C) c -= C;
+    };
+    while (i + 3 * step < n) next(), next(), next(), next();
+    while (i < n) next();
+}
+
 // --- rows: a team of blockDim.x threads has one row -----------------------------------------------------------------
 
 // A team is a warp (blockDim.x == 32; a block then holds blockDim.y teams) or a whole block (blockDim.y == 1).

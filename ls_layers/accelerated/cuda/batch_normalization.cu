@@ -61,8 +61,7 @@ KERNEL batch_norm_statistics(const T *__restrict__ of, T *__restrict__ mean, T *
 
 KERNEL batch_norm_forward(const T *__restrict__ x, const T *__restrict__ mean, const T *__restrict__ inverse, const T *__restrict__ gamma,
                           const T *__restrict__ beta, T *__restrict__ y, Int N, Int C) {
-    each(N * C, [=](Int i) {
-        const Int c = modulo(i, C);
+    each_column(N * C, C, [=](Int i, Int c) {
         y[i] = (T)(((A)x[i] - (A)mean[c]) * (A)inverse[c] * (gamma ? (A)gamma[c] : 1) + (beta ? (A)beta[c] : 0));
     });
 }
@@ -91,8 +90,7 @@ KERNEL batch_norm_backward(const T *__restrict__ dy, const T *__restrict__ x, co
                            const T *__restrict__ gamma, const T *__restrict__ dgamma, const T *__restrict__ dbeta,
                            const T *__restrict__ weights, Int wc, const T *__restrict__ total, double added, T *__restrict__ dx, Int N,
                            Int C) {
-    each(N * C, [=](Int i) {
-        const Int c = modulo(i, C);
+    each_column(N * C, C, [=](Int i, Int c) {
         A g = (A)dy[i];
         if (dgamma) {
             const A share = weight(weights, quotient(i, C), c, C, wc) / (A)total[c], off = (A)mean[c] * (A)added / (A)total[c];

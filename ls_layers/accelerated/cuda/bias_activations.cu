@@ -6,8 +6,8 @@
                                double q_) {                                                                                       \
         const A p = (A)p_, q = (A)q_;                                                                                             \
         (void)p, (void)q;                                                                                                         \
-        each(n, [=](Int i) {                                                                                                      \
-            const A x = (A)(T)((A)z[i] + (A)b[modulo(i, C)]);                                                                     \
+        each_column(n, C, [=](Int i, Int c) {                                                                                     \
+            const A x = (A)(T)((A)z[i] + (A)b[c]);                                                                                \
             y[i] = (T)(A)(value);                                                                                                 \
         });                                                                                                                       \
     }                                                                                                                             \
