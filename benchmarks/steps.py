@@ -24,6 +24,8 @@ from typing import Any
 
 import numpy as np
 
+from ls_core import matmul_precision
+
 from .clock import HOST, Clock, cuda_clock, torch_clock
 from .figure import Figure
 from .machine import TIERS, installed, tier, tiers
@@ -67,6 +69,9 @@ def torch_step(work: Any, weights: list[np.ndarray], x: np.ndarray, y: np.ndarra
     """The same step in PyTorch eager, with its fused Adam."""
     import torch
 
+    # by default PyTorch lets cuDNN round float32 to TF32 (10 bits of mantissa) in convolutions and recurrent layers: as LS is told instead
+    tf32 = matmul_precision() == "tf32"
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32
     model = work.twin(weights).to(device)
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=0.001, eps=1e-8, fused=fused)
     inputs, targets = torch.tensor(x).to(device), torch.tensor(y).to(device)

@@ -160,13 +160,13 @@ class CuPyAccess:
 
     @functools.cached_property
     def _library(self) -> Any:
+        major = self.cupy.cuda.runtime.runtimeGetVersion() // 1000  # of the CUDA that CuPy is made for; no library is asked
         try:
             self.cupy.cuda.cublas  # noqa: B018  CuPy's own way to find it: the toolkit's, or that of NVIDIA's wheels
-            major = self.cupy.cuda.get_local_runtime_version() // 1000
             return bind(ctypes.CDLL(f"cublas64_{major}.dll" if os.name == "nt" else f"libcublas.so.{major}"))  # loaded: this finds it
         except (ImportError, OSError) as problem:
             raise BackendError(
-                f"cuBLAS is not to be found ({problem}); install the CUDA toolkit or: pip install nvidia-cublas"
+                f"cuBLAS is not to be found ({problem}); install the CUDA toolkit or: pip install 'cupy-cuda{major}x[ctk]'"
             ) from problem
 
     def library(self) -> Any:

@@ -73,6 +73,9 @@ def test_the_first_steps_have_the_same_losses(work: Any) -> None:
         ours, weights = ls_step(work, x, y, lazy=False)
         losses = [ours() for _ in range(3)]
     twins = [torch_step(work, weights, x, y, fused=True)]
+    import torch
+
+    assert not torch.backends.cudnn.allow_tf32  # on CUDA PyTorch's step would else be another computation
     if importlib.util.find_spec("jax") is not None:
         from benchmarks.jax_twins import jax_step
 
