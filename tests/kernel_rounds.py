@@ -48,8 +48,10 @@ from ls_layers.depthwise_convolution import depthwise_backward, depthwise_forwar
 from ls_layers.embedding import embedding_backward, embedding_forward
 from ls_layers.group_normalization import group_normalization_backward, group_normalization_forward
 from ls_layers.gru import gru_backward, gru_forward
+from ls_layers.gru_cell import gru_cell_backward, gru_cell_forward
 from ls_layers.layer_normalization import layer_normalization_backward, layer_normalization_forward
 from ls_layers.lstm import lstm_backward, lstm_forward
+from ls_layers.lstm_cell import lstm_cell_backward, lstm_cell_forward
 from ls_layers.pooling import average_pool_backward, average_pool_forward, max_pool_backward, max_pool_forward
 from ls_layers.rms_normalization import rms_normalization_backward, rms_normalization_forward
 from ls_layers.simple_rnn import simple_rnn_backward, simple_rnn_forward
@@ -313,6 +315,33 @@ def simple_rnn(at: Place) -> list[Any]:
     hs, h, saved = simple_rnn_forward(at.normal(B, T, I), at.normal(B, U), W, U_, b, mask)
     dhs, truncate = at.maybe(at.normal, T, B, U), [None, 2][at.size(0, 1)]
     return [hs, h, *simple_rnn_backward(at.normal(B, U), dhs, saved, W, U_, mask, b is not None, truncate, True)]
+
+
+def _drop(at: Place, gates: int, *shapes: tuple[int, int]) -> tuple[tuple[Any, ...], ...]:
+    """Dropout masks like x and like h: none, one for all gates of x, or one for each gate of both."""
+    drawn = [tuple(at.keep(*shape) for _ in range(gates)) for shape in shapes]
+    return (((), ()), (drawn[0][:1], ()), tuple(drawn))[at.size(0, 2)]
+
+
+@round_of(*ALL)
+def lstm_cell(at: Place) -> list[Any]:
+    B, I, U = at.size(1, 5), at.size(1, 5), at.size(1, 40)
+    W, U_, b, masks = at.normal(I, 4 * U), at.normal(U, 4 * U) * 0.3, at.maybe(at.normal, 4 * U), _drop(at, 4, (B, I), (B, U))
+    how = masks, activations.tanh, activations.sigmoid
+    h, c, saved = lstm_cell_forward(at.normal(B, I), at.normal(B, U), at.normal(B, U), W, U_, b, *how)
+    return [h, c, *lstm_cell_backward(at.normal(B, U), at.normal(B, U), saved, W, U_, b is not None, *how)]
+
+
+@round_of(*ALL)
+def gru_cell(at: Place) -> list[Any]:
+    B, I, U = at.size(1, 5), at.size(1, 5), at.size(1, 40)
+    results = []
+    for reset_after, bias in ((True, (2, 3 * U)), (False, (3 * U,))):
+        W, U_, b, masks = at.normal(I, 3 * U), at.normal(U, 3 * U) * 0.3, at.maybe(at.normal, *bias), _drop(at, 3, (B, I), (B, U))
+        how = reset_after, masks, activations.tanh, activations.sigmoid
+        h, saved = gru_cell_forward(at.normal(B, I), at.normal(B, U), W, U_, b, *how)
+        results += [h, *gru_cell_backward(at.normal(B, U), saved, W, U_, b is not None, *how)]
+    return results
 
 
 @round_of(*ALL)
