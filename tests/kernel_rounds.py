@@ -11,6 +11,7 @@ from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -30,6 +31,7 @@ from ls_core.losses.sparse_categorical_crossentropy import (
 from ls_core.parameter import RowGradient, put_rows, sum_rows, take_rows
 from ls_core.random import keep_scaled, set_keys, uniform_by_key
 from ls_layers import activations
+from ls_layers.accelerated.cuda import winograd
 from ls_layers.accelerated.cuda.recurrent import UNITS
 from ls_layers.activated import activated_backward, activated_forward
 from ls_layers.attention_core import (
@@ -44,6 +46,7 @@ from ls_layers.batch_normalization import (
     batch_normalization_inference_backward,
     batch_normalization_inference_forward,
 )
+from ls_layers.convolution import conv_backward, conv_forward
 from ls_layers.depthwise_convolution import depthwise_backward, depthwise_forward
 from ls_layers.embedding import embedding_backward, embedding_forward
 from ls_layers.group_normalization import group_normalization_backward, group_normalization_forward
@@ -382,6 +385,20 @@ def windows(at: Place) -> list[Any]:
     results.append(gather(at.normal(*lead, *lengths, C), lengths, sizes, ones, back, zero))
     results.append(scatter(at.normal(*lead, *lengths, math.prod(sizes), C), lengths, sizes, ones, back, zero))
     return results
+
+
+@round_of("float32")
+def convolution_3x3(at: Place) -> list[Any]:
+    """So small that only a threshold of 0 takes Winograd's way."""
+    B, C, F = at.size(2, 3), at.size(16, 40), at.size(16, 40)
+    pads = tuple((at.size(0, 3), at.size(0, 3)) for _ in range(2))
+    H, W_ = (at.size(10, 17) for _ in range(2))
+    x, W, b = at.normal(B, H, W_, C), at.normal(3, 3, C, F) / C**0.5, at.maybe(at.normal, F)
+    with mock.patch.object(winograd, "COLUMNS", 0):
+        z = conv_forward(x, W, b, (1, 1), (1, 1), pads, 1)
+        dz = at.normal(*z.shape)
+        options = (W, b is not None, (1, 1), (1, 1), pads, 1)
+        return [z, *conv_backward(dz, x, *options, True), *conv_backward(dz, x, *options, False)]
 
 
 @round_of(*ALL)

@@ -6,6 +6,7 @@ They are imported and registered when the backend 'cupy' is loaded. docs/cuda.md
 from ls_core.cuda import when_cupy_loads
 
 FAMILIES = ["activations", "additive_attention", "attention", "batch_normalization", "bias_activations", "depthwise", "embedding"]
-FAMILIES += ["glu", "group_normalization", "normalization", "pooling", "recurrent", "recurrent_cells", "softmax", "windows"]
+FAMILIES += ["glu", "group_normalization", "normalization", "pooling", "recurrent", "recurrent_cells", "softmax"]
+FAMILIES += ["windows", "winograd"]
 
 when_cupy_loads(*(f"{__name__}.{family}" for family in FAMILIES))
