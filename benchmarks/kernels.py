@@ -21,7 +21,6 @@ import numpy as np
 
 from ls_core.backend import is_array, to_device, to_host, use_backend
 from ls_core.gradcheck.subject import leaves
-from ls_core.testing.tolerances import TOLERANCES, difference
 
 from .clock import HOST, cuda_clock
 from .count import of_variant
@@ -31,7 +30,7 @@ from .measure import Subject, lead_of, measure_in_turn
 from .other_subjects import OTHERS
 from .record import Call, Fresh, Truth, changeable, compared, copies, differing, other_numbers, record, reused, truth, truth_of
 from .report import Report, milliseconds, options_of, parse, percent, spread, wanted
-from .subjects import SPECS, Pair, Spec
+from .subjects import SPECS, Pair, Spec, pass_problem
 
 COLUMNS = (
     ("kernel", 60), ("size", 20), ("variant", 18), ("ms", 9), ("", 6), ("CPU ms", 9), ("device ms", 10), ("moving ms", 10),
@@ -76,22 +75,6 @@ def transfer_seconds(call: Call) -> float:
     return best
 
 
-def _layer_problem(found: list[Any], expected: list[Any]) -> str | None:
-    """What is wrong with a whole pass in a variant: this sees what a forward keeps for its backward.
-
-    Relative to 1 at least, since some gradients are 0 but for rounding (that of a key's bias in attention).
-    """
-    if len(found) != len(expected):
-        return f"{len(found)} arrays came of the whole pass (outputs, then gradients), the reference gives {len(expected)}"
-    for i, (a, b) in enumerate(zip(found, expected, strict=True)):
-        if a.dtype != b.dtype:
-            return f"array {i} of the whole pass is {a.dtype}, the reference gives {b.dtype}"
-        error = float("inf") if a.shape != b.shape else difference(a, b)
-        if error > TOLERANCES.get(str(a.dtype), 0.0):
-            return f"array {i} of the whole pass (outputs, then gradients) differs from the reference's by {error:.1e}"
-    return None
-
-
 @dataclass
 class Found:
     """What is to be measured of a layer: subjects by kernel and direction, what was refused before, and whole passes to check again."""
@@ -107,7 +90,7 @@ class Found:
 
 def _pass_problem(variant: Variant, pair: Pair, expected: list[Any]) -> str | None:
     with variant():
-        return _layer_problem(pair.outcome(), expected)
+        return pass_problem(pair.outcome(), expected)
 
 
 def subjects_of(spec: Spec, size: str, where: Sequence[Variant]) -> Found:
@@ -133,7 +116,7 @@ def subjects_of(spec: Spec, size: str, where: Sequence[Variant]) -> Found:
             references = {call.key: known for call in calls if (known := truth_of(call, spec.shortcut)).expected}
             expected_pass = outcome
         elif not (spec.draws and variant.backend != "numpy"):
-            fault = _layer_problem(outcome, expected_pass)
+            fault = pass_problem(outcome, expected_pass)
             if fault:
                 made.refuse(f"{spec.name} {shape} {variant.name}", "wrong", fault, **labels)
                 continue

@@ -2,8 +2,8 @@
 
     python -m benchmarks.layers                      # --only lstm --sizes medium --peers PyTorch JAX --json out.json
 
-Every peer starts from LS's weights; its output and its input gradients must be those of LS's references. An embedding's
-gradient is dense in PyTorch and JAX and the touched rows alone in LS, which is what an optimiser gets in each.
+Every peer starts from LS's weights; its output and all its gradients must be those of LS's references, and so must each tier's. An
+embedding's gradient is dense in PyTorch and JAX and the touched rows alone in LS, which is what an optimiser gets in each.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .clock import HOST, cuda_clock
 from .figure import Figure, Refused, matches
 from .machine import TIERS, has_cuda, tier, tiers
 from .measure import Subject, lead_of, measure_in_turn
-from .peers import PEERS, available, torch_peak
+from .peers import PEERS, available, gradient_problem, torch_peak
 from .record import work_of_step
 from .report import Report, milliseconds, options_of, parse, percent, spread, wanted
 from .roofline import Work
@@ -44,6 +44,7 @@ def ls_subjects(spec: Spec, size: str, wanted_tiers: Sequence[str]) -> tuple[lis
         reference = spec.prepare(shape)
         expected = given_and_taken(reference.both())
         work = work_of_step(reference.both, spec.shortcut)
+        gradients = reference.gradients()
     labels = {"layer": spec.name, "size": size, "shape": " x ".join(map(str, shape)), "elements": int(np.prod(shape))}
     places = [(f"LS {name}", name, "numpy") for name in wanted_tiers]
     if has_cuda() and not spec.draws:
@@ -53,7 +54,11 @@ def ls_subjects(spec: Spec, size: str, wanted_tiers: Sequence[str]) -> tuple[lis
         with tier(name), use_backend(backend):
             pair = spec.prepare(shape)
         clock = HOST if backend == "numpy" else cuda_clock()
-        verify = matches(expected, given_and_taken)
+        same = matches(expected, given_and_taken)
+
+        def verify(result: Any, pair: Pair = pair, same: Any = same) -> str | None:  # the Parameters' gradients by a pass of their own
+            return same(result) or gradient_problem(pair.gradients(), gradients)
+
         around: Any = lambda name=name: tier(name)  # noqa: E731
         subject = Subject(f"{spec.name} {labels['shape']} {label}", pair.both, verify, work, clock, around=around)
         subject.labels = {**labels, "by": label, "backend": backend}
@@ -67,6 +72,8 @@ def peer_subjects(
 ) -> tuple[list[Subject], list[tuple[str, Refused]]]:
     """One subject for each peer that has this layer, and those that fail."""
     found, refused = [], []
+    with tier("references"):
+        gradients = pair.gradients()
     for name in names:
         title = f"{spec.name} {labels['shape']} {name}"
         try:
@@ -75,7 +82,7 @@ def peer_subjects(
             refused.append((title, Refused("failed", f"{type(problem).__name__}: {problem}")))
             continue
         if run is not None:
-            subject = Subject(title, run.run, matches(expected, run.arrays), work, wait=run.arrays)
+            subject = Subject(title, run.run, run.verify(expected, gradients), work, wait=run.arrays)
             subject.labels, subject.lead = {**labels, "by": name, "backend": "numpy"}, lead_of(work)
             found.append(subject)
     return found, refused

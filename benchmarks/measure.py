@@ -230,6 +230,8 @@ def _check_computed(subject: Subject) -> None:
         factor = 1 - (i + 1) / 64
         once(factor, new)
         once(factor, known)
+        if i % 2:  # memory that is handed out again may be as good as new at every other call
+            once(factor, [])
         if i >= 5 and min(new) <= REMEMBERED * min(known) + 1e-5:
             return
     raise Refused("remembered", f"{min(new) * 1e3:.3g} ms for new numbers, {min(known) * 1e3:.3g} ms when they come again")

@@ -1,7 +1,7 @@
 """The same layers in other libraries, started from LS's weights; each is used where it is installed, none is needed.
 
-A peer makes a Run for a layer that it has: one forward and backward of the same numbers, whose output and input gradient are
-compared with LS's before anything is timed. Keras runs on PyTorch here, so that its layers have a backward.
+A peer makes a Run for a layer that it has: one forward and backward of the same numbers, whose output, input gradients and
+Parameters' gradients are compared with LS's before anything is timed. Keras runs on PyTorch here, so that its layers have a backward.
 """
 
 from __future__ import annotations
@@ -13,16 +13,46 @@ from typing import Any
 
 import numpy as np
 
+from ls_core.testing.tolerances import TOLERANCES, difference
+
+from .figure import matches
 from .machine import installed
 from .subjects import Pair, Shape, Spec
 
 
 @dataclass
 class Run:
-    """``run()`` makes a forward and backward; ``arrays(result)`` gives y and the inputs' gradients as NumPy arrays."""
+    """``run()`` makes a forward and backward; ``arrays(result)`` gives y and the inputs' gradients as NumPy arrays.
+
+    ``gradients(result)``: of what LS trains, in LS's order and layout.
+    """
 
     run: Callable[[], Any]
     arrays: Callable[[Any], list[np.ndarray]]
+    gradients: Callable[[Any], list[np.ndarray]]
+
+    def verify(self, expected: Sequence[np.ndarray], gradients: Sequence[np.ndarray]) -> Callable[[Any], str | None]:
+        """What says how a result differs from LS's y, input gradients and Parameters' gradients, or None."""
+        same = matches(expected, self.arrays)
+        return lambda result: same(result) or gradient_problem(self.gradients(result), gradients)
+
+
+def gradient_problem(found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> str | None:
+    """How gradients of Parameters differ from LS's, relative to 1 at least: some are 0 but for rounding."""
+    if len(found) != len(expected):
+        return f"{len(found)} gradients of Parameters came, LS has {len(expected)}"
+    for i, (a, b) in enumerate(zip(found, expected, strict=True)):
+        if (a.shape, a.dtype) != (b.shape, b.dtype):
+            return f"the gradient of Parameter {i} is {a.dtype} of shape {a.shape}, LS has {b.dtype} of shape {b.shape}"
+        error = difference(a, b)
+        if not error <= TOLERANCES[a.dtype.name]:
+            return f"the gradient of Parameter {i} differs from LS's by {error:.1e}; {a.dtype} allows {TOLERANCES[a.dtype.name]:.0e}"
+    return None
+
+
+def trained(pair: Pair) -> list[bool]:
+    """Which of a layer's weights LS trains."""
+    return [p.trainable for p in pair.layer.parameters()]
 
 
 def available() -> list[str]:
@@ -105,8 +135,8 @@ def _torch_functions() -> dict[str, Callable[..., Any]]:
     }
 
 
-def _by_autograd(call: Callable[..., Any], inputs: Sequence[Any], parameters: Sequence[Any], dy: np.ndarray) -> Run:
-    """Forward and all gradients by PyTorch's autograd."""
+def _by_autograd(call: Callable[..., Any], inputs: Sequence[Any], parameters: Sequence[Any], dy: np.ndarray, of: Sequence[int]) -> Run:
+    """Forward and all gradients by PyTorch's autograd; ``of``: which of the parameters are compared."""
     import torch
 
     floats = [x for x in inputs if x.requires_grad]
@@ -120,7 +150,10 @@ def _by_autograd(call: Callable[..., Any], inputs: Sequence[Any], parameters: Se
     def arrays(result: Any) -> list[np.ndarray]:
         return [a.detach().cpu().numpy() for a in result[: 1 + len(floats)]]
 
-    return Run(run, arrays)
+    def gradients(result: Any) -> list[np.ndarray]:
+        return [result[1 + len(floats) + i].detach().cpu().numpy() for i in of]
+
+    return Run(run, arrays, gradients)
 
 
 def _torch_run(spec: Spec, pair: Pair, shape: Shape) -> Run | None:
@@ -131,7 +164,8 @@ def _torch_run(spec: Spec, pair: Pair, shape: Shape) -> Run | None:
         return None
     inputs = [torch.tensor(x).requires_grad_(x.dtype.kind == "f") for x in pair.inputs]
     parameters = [torch.tensor(w).requires_grad_() for w in pair.layer.get_weights()]
-    return _by_autograd(lambda: function(*inputs, *parameters), inputs, parameters, pair.dy)
+    of = [i for i, is_trained in enumerate(trained(pair)) if is_trained]
+    return _by_autograd(lambda: function(*inputs, *parameters), inputs, parameters, pair.dy, of)
 
 
 # --- Keras -----------------------------------------------------------------------------------------------------------------
@@ -151,7 +185,7 @@ def _keras_run(spec: Spec, pair: Pair, shape: Shape) -> Run | None:
     layer.set_weights(pair.layer.get_weights())
     parameters = [v.value for v in layer.trainable_variables]
     training = {"training": True} if spec.name in ("BatchNormalization",) else {}
-    return _by_autograd(lambda: layer(*given, **training, **spec.options), inputs, parameters, pair.dy)
+    return _by_autograd(lambda: layer(*given, **training, **spec.options), inputs, parameters, pair.dy, range(len(parameters)))
 
 
 # --- JAX -------------------------------------------------------------------------------------------------------------------
@@ -195,7 +229,12 @@ def _jax_run(spec: Spec, pair: Pair, shape: Shape) -> Run | None:
 
     compiled = jax.jit(both)
     count = 1 + len(pair.inputs)
-    return Run(lambda: jax.block_until_ready(compiled(given, cotangent)), lambda result: [np.asarray(a) for a in result[:count]])
+    of = [count + i for i, is_trained in enumerate(trained(pair)) if is_trained]
+    return Run(
+        lambda: jax.block_until_ready(compiled(given, cotangent)),
+        lambda result: [np.asarray(a) for a in result[:count]],
+        lambda result: [np.asarray(result[i]) for i in of],
+    )
 
 
 # --- Thinc -----------------------------------------------------------------------------------------------------------------
@@ -215,11 +254,12 @@ def _thinc_run(spec: Spec, pair: Pair, shape: Shape) -> Run | None:
     def run() -> Any:
         y, backward = model(pair.inputs[0], is_train=True)
         dx = backward(pair.dy)
-        for name in ("W", "b"):
+        grads = [model.get_grad(name) for name in ("W", "b")]
+        for name in ("W", "b"):  # it adds to what is there
             model.set_grad(name, np.zeros_like(model.get_param(name)))
-        return y, dx
+        return y, dx, *grads
 
-    return Run(run, list)
+    return Run(run, lambda result: list(result[:2]), lambda result: [result[2].T, result[3]])
 
 
 PEERS: dict[str, Callable[[Spec, Pair, Shape], Run | None]] = {

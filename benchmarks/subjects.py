@@ -15,6 +15,7 @@ from ls_core.gradcheck.subject import is_float, leaves, refill
 from ls_core.losses import SparseCategoricalCrossentropy
 from ls_core.parameter import RowGradient
 from ls_core.random import same_random_numbers
+from ls_core.testing.tolerances import TOLERANCES, difference
 from ls_optim import SGD, Adam, RMSprop
 
 Shape = tuple[int, ...]
@@ -31,6 +32,7 @@ class Pair:
     layer: Any = None
     inputs: tuple[Any, ...] = ()
     dy: Any = None
+    gradients: Callable[[], list[Any]] = list  # of the Parameters that are trained, in one pass, dense, as NumPy arrays
 
     def both(self) -> Any:
         """One forward and backward."""
@@ -70,7 +72,7 @@ def of_layer(made: Any, forward: Callable[[], Any], x: tuple[Any, ...], dy: Any)
             parameter.drop_grad()
         return dx
 
-    def outcome() -> list[Any]:
+    def whole_pass() -> tuple[list[Any], list[Any], list[Any]]:
         before = [(p, p.value.copy()) for p in made.parameters()]
         y, cache = forward()
         dx = made.backward(dy, cache)
@@ -80,9 +82,16 @@ def of_layer(made: Any, forward: Callable[[], Any], x: tuple[Any, ...], dy: Any)
             parameter.drop_grad()
         for p, value in before:
             p.value[...] = value
-        return [to_host(a) for a in [*leaves(y), *leaves(dx), *grads, *states] if is_float(a)]
+        return [*leaves(y), *leaves(dx)], grads, states
 
-    return Pair(forward, backward, outcome, made, x, dy)
+    def outcome() -> list[Any]:
+        given, grads, states = whole_pass()
+        return [to_host(a) for a in [*given, *grads, *states] if is_float(a)]
+
+    def gradients() -> list[Any]:
+        return [to_host(a) for a in whole_pass()[1]]
+
+    return Pair(forward, backward, outcome, made, x, dy, gradients)
 
 
 def layer(
@@ -116,6 +125,22 @@ def layer(
         return of_layer(made, forward, x, dy)
 
     return Spec(name, shapes, prepare, shortcut, draws, make, options)
+
+
+def pass_problem(found: list[Any], expected: list[Any]) -> str | None:
+    """What is wrong with the ``outcome`` of a Pair: this sees what a forward keeps for its backward.
+
+    Relative to 1 at least, since some gradients are 0 but for rounding (that of a key's bias in attention).
+    """
+    if len(found) != len(expected):
+        return f"{len(found)} arrays came of the whole pass (outputs, then gradients), the reference gives {len(expected)}"
+    for i, (a, b) in enumerate(zip(found, expected, strict=True)):
+        if a.dtype != b.dtype:
+            return f"array {i} of the whole pass is {a.dtype}, the reference gives {b.dtype}"
+        error = float("inf") if a.shape != b.shape else difference(a, b)
+        if error > TOLERANCES.get(str(a.dtype), 0.0):
+            return f"array {i} of the whole pass (outputs, then gradients) differs from the reference's by {error:.1e}"
+    return None
 
 
 def activation(name: str) -> Spec:

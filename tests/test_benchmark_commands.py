@@ -422,20 +422,30 @@ def test_a_peer_that_computes_something_else_gets_no_figure(monkeypatch: pytest.
     spec = next(spec for spec in SPECS if spec.name == "Dense")
     subjects, pair, work, expected = layers.ls_subjects(spec, "tiny", ["references"])
     fakes = {
-        "right": lambda *_: peers.Run(pair.both, layers.given_and_taken),
-        "wrong": lambda *_: peers.Run(pair.both, lambda result: [a * np.float32(1.01) for a in layers.given_and_taken(result)]),
+        "right": lambda *_: peers.Run(pair.both, layers.given_and_taken, lambda result: pair.gradients()),
+        "wrong": lambda *_: peers.Run(
+            pair.both, lambda result: [a * np.float32(1.01) for a in layers.given_and_taken(result)], lambda result: pair.gradients()
+        ),
+        "of a wrong gradient": lambda *_: peers.Run(
+            pair.both, layers.given_and_taken, lambda result: [a * np.float32(1.01) for a in pair.gradients()]
+        ),
+        "transposed": lambda *_: peers.Run(pair.both, layers.given_and_taken, lambda result: [a.T.copy() for a in pair.gradients()]),
+        "without gradients": lambda *_: peers.Run(pair.both, layers.given_and_taken, lambda result: []),
         "without this layer": lambda *_: None,
         "broken": lambda *_: 1 / 0,
     }
     for name, fake in fakes.items():
         monkeypatch.setitem(peers.PEERS, name, fake)
     found, refused = layers.peer_subjects(spec, "tiny", list(fakes), pair, work, expected, subjects[0].labels)
-    assert [s.labels["by"] for s in found] == ["right", "wrong"]
+    assert [s.labels["by"] for s in found] == ["right", "wrong", "of a wrong gradient", "transposed", "without gradients"]
     assert [str(r) for _, r in refused] == ["failed: ZeroDivisionError: division by zero"]
     problems = [s.verify(s.run()) for s in found]
     assert problems[0] is None
     assert problems[1] is not None
     assert "differs from the reference" in problems[1]
+    assert "the gradient of Parameter 0 differs from LS's by" in str(problems[2])
+    assert "differs" in str(problems[3])  # the kernel is square
+    assert problems[4] == "0 gradients of Parameters came, LS has 2"
 
 
 def test_scaling(tmp_path: Path) -> None:

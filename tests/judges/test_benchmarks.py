@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.figure import matches
 from benchmarks.layers import given_and_taken
 from benchmarks.machine import tier
 from benchmarks.peers import PEERS
@@ -40,11 +39,11 @@ def run_peer(name: str, spec: Spec) -> str | None:
     shape = spec.shapes["tiny"]
     with tier("references"):
         pair = spec.prepare(shape)
-        expected = given_and_taken(pair.both())
+        expected, gradients = given_and_taken(pair.both()), pair.gradients()
     made = PEERS[name](spec, pair, shape)
     if made is None:
         pytest.skip(f"{name} has no {spec.name} here")
-    return matches(expected, made.arrays)(made.run())
+    return made.verify(expected, gradients)(made.run())
 
 
 @pytest.mark.parametrize("spec", LAYERS, ids=[spec.name for spec in LAYERS])
