@@ -5,7 +5,10 @@ BIN := .venv/bin
 # One BLAS thread for each of the two test processes; more only wait for each other.
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: help demo test lint coverage judges bench clean
+# The CUDA that CuPy is made for: 12 or 13.
+CUDA ?= 13
+
+.PHONY: help demo test lint coverage judges bench gpu clean
 
 help:
 	@echo "make demo      write data.csv, train, evaluate, save, reload, draw (under two minutes)"
@@ -14,6 +17,7 @@ help:
 	@echo "make coverage  the tests with a report of the lines they miss"
 	@echo "make judges    the comparison with Keras 3 and PyTorch, which it installs"
 	@echo "make bench     the training steps, timed against PyTorch, which it installs"
+	@echo "make gpu       the GPU's tests, then the steps and kernels timed there; CUDA=12 for CUDA 12"
 	@echo "make clean     remove .venv and what the targets made"
 
 .venv/base: setup.cfg pyproject.toml
@@ -54,6 +58,16 @@ judges: .venv/judges
 
 bench: .venv/judges
 	$(BIN)/python -m benchmarks.steps --memory
+
+.venv/gpu: .venv/judges
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[cuda$(CUDA)]'
+	@touch $@
+
+gpu: .venv/gpu
+	LS_REQUIRE_GPU=1 $(BIN)/python -m pytest -m gpu -q
+	-$(BIN)/python -m benchmarks.steps --device cupy --json benchmarks/results/gpu-steps.json
+	-$(BIN)/python -m benchmarks.steps --device cupy --batch 8 --json benchmarks/results/gpu-steps-8.json
+	-$(BIN)/python -m benchmarks.kernels --sizes medium large --json benchmarks/results/gpu-kernels.json
 
 clean:
 	rm -rf .venv build dist *.egg-info demo data.csv data_test.csv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
