@@ -102,11 +102,12 @@ class Place:
     def flip(self) -> bool:
         return bool(self.rng.random() < 0.5)
 
-    def normal(self, *shape: int) -> Any:
-        return self.put(self.rng.normal(size=shape).astype(self.dtype))
+    def normal(self, *shape: int, by: float = 1.0) -> Any:
+        """Normal numbers times ``by``; on CuPy bfloat16 times 0.3 would be float32."""
+        return self.put((self.rng.normal(size=shape) * by).astype(self.dtype))
 
-    def positive(self, *shape: int) -> Any:
-        return self.put(self.rng.uniform(0.5, 2.0, size=shape).astype(self.dtype))
+    def positive(self, *shape: int, by: float = 1.0) -> Any:
+        return self.put((self.rng.uniform(0.5, 2.0, size=shape) * by).astype(self.dtype))
 
     def ids(self, count: int, high: int) -> Any:
         return self.put(self.rng.integers(0, high, count))
@@ -295,7 +296,7 @@ def units(at: Place) -> int:
 @round_of(*ALL)
 def lstm(at: Place) -> list[Any]:
     B, T, I, U = at.size(1, 9), at.size(1, 6), at.size(1, 5), units(at)
-    W, U_, b, mask = at.normal(I, 4 * U), at.normal(U, 4 * U) / U**0.5, at.maybe(at.normal, 4 * U), at.maybe(at.mask, B, T)
+    W, U_, b, mask = at.normal(I, 4 * U), at.normal(U, 4 * U, by=U**-0.5), at.maybe(at.normal, 4 * U), at.maybe(at.mask, B, T)
     hs, h, c, saved = lstm_forward(at.normal(B, T, I), at.normal(B, U), at.normal(B, U), W, U_, b, mask)
     dhs, truncate = at.maybe(at.normal, T, B, U), [None, 2][at.size(0, 1)]
     grads = lstm_backward(at.normal(B, U), at.normal(B, U), dhs, saved, W, U_, mask, b is not None, truncate, True)
@@ -305,7 +306,7 @@ def lstm(at: Place) -> list[Any]:
 @round_of(*ALL)
 def gru(at: Place) -> list[Any]:
     B, T, I, U = at.size(1, 9), at.size(1, 6), at.size(1, 5), units(at)
-    W, U_, b, mask = at.normal(I, 3 * U), at.normal(U, 3 * U) / U**0.5, at.maybe(at.normal, 2, 3 * U), at.maybe(at.mask, B, T)
+    W, U_, b, mask = at.normal(I, 3 * U), at.normal(U, 3 * U, by=U**-0.5), at.maybe(at.normal, 2, 3 * U), at.maybe(at.mask, B, T)
     hs, h, saved = gru_forward(at.normal(B, T, I), at.normal(B, U), W, U_, b, mask)
     dhs, truncate = at.maybe(at.normal, T, B, U), [None, 2][at.size(0, 1)]
     return [hs, h, *gru_backward(at.normal(B, U), dhs, saved, W, U_, mask, b is not None, truncate, True)]
@@ -314,7 +315,7 @@ def gru(at: Place) -> list[Any]:
 @round_of(*ALL)
 def simple_rnn(at: Place) -> list[Any]:
     B, T, I, U = at.size(1, 9), at.size(1, 6), at.size(1, 5), units(at)
-    W, U_, b, mask = at.normal(I, U), at.normal(U, U) / U**0.5, at.maybe(at.normal, U), at.maybe(at.mask, B, T)
+    W, U_, b, mask = at.normal(I, U), at.normal(U, U, by=U**-0.5), at.maybe(at.normal, U), at.maybe(at.mask, B, T)
     hs, h, saved = simple_rnn_forward(at.normal(B, T, I), at.normal(B, U), W, U_, b, mask)
     dhs, truncate = at.maybe(at.normal, T, B, U), [None, 2][at.size(0, 1)]
     return [hs, h, *simple_rnn_backward(at.normal(B, U), dhs, saved, W, U_, mask, b is not None, truncate, True)]
@@ -329,7 +330,7 @@ def _drop(at: Place, gates: int, *shapes: tuple[int, int]) -> tuple[tuple[Any, .
 @round_of(*ALL)
 def lstm_cell(at: Place) -> list[Any]:
     B, I, U = at.size(1, 5), at.size(1, 5), at.size(1, 40)
-    W, U_, b, masks = at.normal(I, 4 * U), at.normal(U, 4 * U) * 0.3, at.maybe(at.normal, 4 * U), _drop(at, 4, (B, I), (B, U))
+    W, U_, b, masks = at.normal(I, 4 * U), at.normal(U, 4 * U, by=0.3), at.maybe(at.normal, 4 * U), _drop(at, 4, (B, I), (B, U))
     how = masks, activations.tanh, activations.sigmoid
     h, c, saved = lstm_cell_forward(at.normal(B, I), at.normal(B, U), at.normal(B, U), W, U_, b, *how)
     return [h, c, *lstm_cell_backward(at.normal(B, U), at.normal(B, U), saved, W, U_, b is not None, *how)]
@@ -340,7 +341,7 @@ def gru_cell(at: Place) -> list[Any]:
     B, I, U = at.size(1, 5), at.size(1, 5), at.size(1, 40)
     results = []
     for reset_after, bias in ((True, (2, 3 * U)), (False, (3 * U,))):
-        W, U_, b, masks = at.normal(I, 3 * U), at.normal(U, 3 * U) * 0.3, at.maybe(at.normal, *bias), _drop(at, 3, (B, I), (B, U))
+        W, U_, b, masks = at.normal(I, 3 * U), at.normal(U, 3 * U, by=0.3), at.maybe(at.normal, *bias), _drop(at, 3, (B, I), (B, U))
         how = reset_after, masks, activations.tanh, activations.sigmoid
         h, saved = gru_cell_forward(at.normal(B, I), at.normal(B, U), W, U_, b, *how)
         results += [h, *gru_cell_backward(at.normal(B, U), saved, W, U_, b is not None, *how)]
@@ -488,7 +489,7 @@ def updates(at: Place) -> list[Any]:
     for momentum, nesterov in ((0.0, False), (0.9, False), (0.9, True)):
         step(sgd_update, (at.normal(*shape) if momentum else None,), 0.1, momentum, nesterov)
     for centered, momentum in ((False, 0.0), (True, 0.5)):
-        v, mean, m = at.positive(*shape) + 1, at.positive(*shape) * 0.1, at.normal(*shape)
+        v, mean, m = at.positive(*shape) + 1, at.positive(*shape, by=0.1), at.normal(*shape)
         step(rmsprop_update, (v, mean if centered else None, m if momentum else None), 0.01, 0.9, momentum, 1e-7)
     step(nadam_update, (at.normal(*shape), at.positive(*shape)), 0.01, 0.9, 0.999, 1e-7, 3, 0.5, 0.6, 0.2)
     step(adamax_update, (at.normal(*shape), at.positive(*shape)), 0.01, 0.9, 0.999, 1e-7, 3)

@@ -281,8 +281,15 @@ def test_bfloat16_stays_bfloat16() -> None:
     pytest.importorskip("ml_dtypes", reason="bfloat16 needs ml_dtypes, the extra bf16")
     x = ls_core.to_device(np.ones(3).astype("bfloat16"), "standin")
     xp = ls_core.get_xp(x)
-    assert {str(y.dtype) for y in (x * 0.5, x @ x, x.sum(), xp.exp(x), x * (x > 0), xp.add(x, 1, out=x))} == {"bfloat16"}
-    assert {str(y.dtype) for y in (xp.where(x > 0, x, 0), xp.clip(x, 0, 1), x.clip(0, 1), x + x.astype("float32"))} == {"float32"}
+    kept = x * 2, 1 - x, x / 2, x @ x, x.sum(), x.mean(), xp.exp(x), x * (x > 0), x**2, xp.maximum(x, 0), xp.add(x, 1, out=x)
+    assert {str(y.dtype) for y in kept} == {"bfloat16"}
+    wide = x * 0.5, 1.0 - x, xp.maximum(x, 0.0), xp.where(x > 0, x, 0), xp.clip(x, 0, 1), x.clip(0, 1), x + x.astype("float32")
+    assert {str(y.dtype) for y in (*wide, xp.power(x, 2.0), x.round(), xp.tril(x[None]))} == {"float32"}
+    assert {str(y.dtype) for y in (x.var(), xp.std(x), x**0.5)} == {"float64"}
+    with pytest.raises(NotImplementedError, match="Sorting arrays with dtype 'bfloat16'"):
+        xp.sort(x)
+    with pytest.raises(TypeError, match="data type 'E' not understood"):
+        xp.einsum("i,i->", x, x)
     x += 0.5
     assert (str(x.dtype), float(x[0])) == ("bfloat16", 2.5)
     with pytest.raises(TypeError, match=r"cupy.add.at only supports .* not bfloat16"):

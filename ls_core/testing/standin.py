@@ -29,7 +29,22 @@ from ..backend import Backend, _numpy_uniform, register_backend
 from ..random import uniform_by_key
 from ..types import DType
 from .cupy_names import CONSTANTS, FUNCTIONS, HOST_FUNCTIONS, TYPES, UFUNCS
-from .standin_array import COMPUTES, StandInArray, check_keywords, host_syncs, index_of, narrowed, signatures, synced, unwrap, wider, wrap
+from .standin_array import (
+    COMPUTES,
+    SPREADS,
+    WIDENS,
+    StandInArray,
+    check_bfloat16,
+    check_keywords,
+    host_syncs,
+    index_of,
+    narrowed,
+    signatures,
+    synced,
+    unwrap,
+    wider,
+    wrap,
+)
 from .standin_graph import CUDA, PINNED, multiplies, recorded, uploads
 
 
@@ -64,7 +79,7 @@ _REDUCE = frozenset(["add", "multiply"])
 
 def _function(name: str, plain: Callable[..., Any], known: set[str]) -> Callable[..., Any]:
     short = name.rpartition(".")[2]
-    computes = isinstance(plain, np.ufunc) or short in COMPUTES | _COMPUTES
+    computes = isinstance(plain, np.ufunc) or short in COMPUTES | WIDENS | _COMPUTES
 
     def call(*args: Any, **named: Any) -> Any:
         check_keywords(name, named, known)
@@ -87,8 +102,11 @@ def _function(name: str, plain: Callable[..., Any], known: set[str]) -> Callable
             return _take(short, plain_args, {key: unwrap(value) for key, value in named.items()})
         keywords = {key: unwrap(value) for key, value in named.items()}
         narrow = False
+        check_bfloat16(short, plain_args)
         if computes:
             plain_args, narrow = wider(plain_args)
+        if narrow and short in SPREADS:
+            keywords.setdefault("dtype", np.float64)
         out = keywords.get("out")
         if narrow and out is not None and out.dtype.name == "bfloat16":
             del keywords["out"]
@@ -98,7 +116,7 @@ def _function(name: str, plain: Callable[..., Any], known: set[str]) -> Callable
             if "out" not in keywords:
                 out[...] = result
             return named["out"]
-        result = narrowed(result, narrow and short not in ("where", "clip") and keywords.get("dtype") is None)
+        result = narrowed(result, narrow and short not in WIDENS and keywords.get("dtype") is None)
         if short in _UPLOADS and isinstance(args[0], np.ndarray) and np.shares_memory(result, args[0]):
             result = result.copy()  # the device's memory is its own
         return StandInArray(np.asarray(result)) if short in _DEVICE_BOOL else wrap(result)

@@ -5,8 +5,9 @@
 - an index array out of range wraps silently, as CUDA kernels do;
 - assigning to the same place twice (``x[[0, 0]] = values``) is an error, since its result is undefined;
 - no object, string or long double dtypes; only CuPy's methods and keywords;
-- bfloat16 (of ml_dtypes) stays bfloat16 with Python's numbers, in products and in sums, which are computed in float32, where NumPy
-  would go on in float32; ``where`` and ``clip`` give float32;
+- bfloat16 (of ml_dtypes) stays bfloat16 with Python's integers, in products and in sums, which are computed in float32, where NumPy
+  would go on in float32; Python's floats, ``where``, ``clip`` and some more (``WIDENS``) give float32, ``var`` and ``x ** 0.5`` even
+  float64; it can't be sorted, and ``einsum`` knows no products of it;
 - whatever makes the host wait (``float(x)``, ``if x``, ``x[mask]``, ``x.item()``) is counted: see ``host_syncs``.
 """
 
@@ -75,6 +76,8 @@ def wider(args: Any) -> tuple[Any, bool]:
     found: list[Any] = []
 
     def widened(value: Any) -> Any:
+        if type(value) in (float, complex):
+            found.append(np.dtype("float32"))
         if isinstance(value, (np.ndarray, np.generic)):
             found.append(value.dtype)
             return value.astype(np.float32) if value.dtype.name == "bfloat16" else value
@@ -251,12 +254,30 @@ def index_of(key: Any, shape: tuple[int, ...]) -> tuple[tuple[Any, ...], bool, b
     return tuple(parts), masked, arrays
 
 
+WIDENS = frozenset(["around", "clip", "round", "tril", "triu", "where"])  # whose bfloat16 CuPy makes float32
+UNSORTED = frozenset(["argpartition", "argsort", "lexsort", "median", "nanmedian", "partition", "percentile", "quantile", "sort", "unique"])
+
+
+def check_bfloat16(name: str, args: Any) -> None:
+    """What CuPy 14 refuses to do with bfloat16."""
+    if name not in UNSORTED and name != "einsum":
+        return
+    arrays = [a for a in args if isinstance(a, (np.ndarray, np.generic))]
+    if any(a.dtype.name == "bfloat16" for a in arrays):
+        if name in UNSORTED:
+            raise NotImplementedError(f"cupy.{name}: Sorting arrays with dtype 'bfloat16' is not supported")
+        if len(arrays) > 1:
+            raise TypeError("cupy.einsum: data type 'E' not understood")
+
+
 def _binary(function: Callable[[Any, Any], Any], swapped: bool = False) -> Callable[[StandInArray, Any], Any]:
     def operate(self: StandInArray, other: Any) -> Any:
         if not isinstance(other, (StandInArray, bool, int, float, complex, np.generic, np.ndarray)):
             return NotImplemented
         if function is operator.matmul:
             multiplies("matmul")
+        if function is operator.pow and type(other) is float and self.dtype.name == "bfloat16":
+            other = np.float64(other)  # as CuPy has it
         (mine, plain), narrow = wider((self._a, unwrap(other)))
         with np.errstate(all="ignore"):  # a GPU gives inf and NaN without a word
             return wrap(narrowed(function(plain, mine) if swapped else function(mine, plain), narrow))
@@ -281,6 +302,7 @@ def _unary(function: Callable[[Any], Any]) -> Callable[[StandInArray], Any]:
     return recorded(lambda self: wrap(function(self._a)))
 
 
+SPREADS = frozenset(["std", "var"])  # of bfloat16 they are float64
 _SYNC_METHODS = {"item", "tolist", "tobytes", "nonzero", "compress"}
 _LEFT_OUT = {"dump", "dumps", "tofile", "byteswap"}
 COMPUTES = {"clip", "cumprod", "cumsum", "dot", "max", "mean", "min", "prod", "ptp", "std", "sum", "trace", "var"}  # methods and functions
@@ -301,9 +323,12 @@ def _method(name: str, known: set[str]) -> Callable[..., Any]:
             args = (StandInArray(np.asarray(unwrap(args[0]))), *args[1:])
             named["mode"] = "wrap"
         plain = {key: unwrap(value) for key, value in named.items()}
-        given, narrow = wider((self._a, *unwrap(args))) if name in COMPUTES else ((self._a, *unwrap(args)), False)
+        check_bfloat16(name, (self._a,))
+        given, narrow = wider((self._a, *unwrap(args))) if name in COMPUTES | WIDENS else ((self._a, *unwrap(args)), False)
+        if narrow and name in SPREADS:
+            plain.setdefault("dtype", np.float64)
         with np.errstate(all="ignore"):
-            result = narrowed(plain_method(*given, **plain), narrow and name != "clip" and plain.get("dtype") is None)
+            result = narrowed(plain_method(*given, **plain), narrow and name not in WIDENS and plain.get("dtype") is None)
         if name in ("tolist", "item", "tobytes"):
             return result
         return named["out"] if named.get("out") is not None else wrap(result)
