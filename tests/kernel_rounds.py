@@ -442,7 +442,7 @@ def attention(at: Place) -> list[Any]:
 @round_of(*ALL)
 def additive_attention(at: Place) -> list[Any]:
     lead = tuple(at.size(1, 3) for _ in range(at.size(1, 2)))
-    T, S, D, V = at.size(1, 9), at.size(1, 40), at.size(1, 6), at.size(1, 5)
+    T, S, D, V = at.size(1, 9), at.size(1, 40), at.size(1, 40), at.size(1, 5)
     q, k, v, weights = at.normal(*lead, T, D), at.normal(*lead, S, D), at.normal(*lead, S, V), at.normal(D)
     bias = at.maybe(at.normal, *(size if at.flip() else 1 for size in (*lead, T, S)))
     keep, dscores = at.maybe(at.keep, *lead, T, S), at.maybe(at.normal, *lead, T, S)

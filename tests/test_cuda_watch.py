@@ -14,6 +14,7 @@ from ls_core.cuda.launch import SOURCES, Struct
 from ls_core.testing.cuda_emulator import EmulatorError, compiler, cuda_kernels, thread_order
 from ls_core.testing.cuda_watch import Traffic, Watch, watching
 
+from .cuda_traffic import measure
 from .kernel_rounds import ROUNDS, launch_all
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="no C++ compiler: g++ (or $CXX) runs the CUDA sources on the CPU")
@@ -219,3 +220,43 @@ def test_atomics_exclude_each_other(hostile: Source, watch: Watch) -> None:
 def test_no_fault(name: str) -> None:
     """A fault would be an error of the launch; test_every_kernel_is_launched shows that these rounds miss no kernel."""
     launch_all(name)
+
+
+# Kernels whose warps touch more sectors than what they ask for would fill: the share that it would fill, and why.
+SCATTERED = {
+    "enter_ids": (0.5, "an id's slot in a hash table may be anywhere"),
+    "find_owners": (0.7, "the same slots"),
+    "depthwise_backward_x": (0.5, "a thread adds up the M neighbours of a channel; the first-level cache keeps them"),
+    "depthwise_forward": (0.7, "the M kernels of a channel read the same x"),
+    "max_pool_backward": (0.5, "dy is read where x is the maximum, and nowhere else"),
+    "group_norm_sums": (0.9, "a mean for each group of channels"),
+}
+# Requests of shared memory that want several words of a bank: how many at most, and why.
+CONFLICTS = {"steps": (4, "h is written once in a step, with the samples of a unit side by side, which all threads then read at once")}
+# Arrays as large as a layer's input, and the kernels that read them again by nature.
+LARGE = {
+    *("x", "x_", "dy", "y", "z", "t", "s", "s_", "d", "p", "drawn", "values", "columns", "dscores", "keep", "kept"),
+    *("gates", "product", "hs", "cs", "qs", "tanh_c", "dhs", "dh", "dc", "M"),
+}
+AGAIN = {
+    "fused_attention": "tiles: keys and values for every 32 queries, and the other way round",
+    "additive": "each query with each key",
+    "pool": "windows overlap",
+    "windows": "windows overlap",
+    "depthwise": "windows overlap",
+    "winograd_input": "tiles of 6 x 6 inputs overlap",
+    "steps": "the state of the step before",
+    "batch_norm_statistics": "sums of chunks, few",
+    "crossentropy_backward": "kept holds two numbers of a row",
+    "sum_rows": "the places of each id",
+}
+
+
+@pytest.mark.parametrize("name", ROUNDS)
+def test_traffic(name: str) -> None:
+    """Where sizes fill whole sectors, warps touch no more of them than needed, no bank twice, and no large array is read twice."""
+    for (_, kernel), seen in measure([name]).items():
+        assert seen.efficiency >= SCATTERED.get(kernel, (0.98,))[0], kernel
+        assert seen.worst_conflict <= max((most for part, (most, _) in CONFLICTS.items() if part in kernel), default=1), kernel
+        if not any(part in kernel for part in AGAIN):
+            assert {array: use.times for array, use in seen.read.items() if array in LARGE and use.times > 1.01} == {}, kernel

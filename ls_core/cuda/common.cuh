@@ -77,6 +77,70 @@ template <class Op> __device__ inline A team_reduce(A v) {
 __device__ inline A team_sum(A v) { return team_reduce<Sum>(v); }
 __device__ inline A team_max(A v) { return team_reduce<Max>(v); }
 
+// The numbers of a row, a thread's being c = threadIdx.x, threadIdx.x + blockDim.x, ...; load(c) reads one. The first HELD of a thread
+// stay in registers, so that a row that is gone through several times comes from memory once: up to 1024 numbers of a warp's, 8192 of
+// a block's (half as many in double). Longer ones are read again each time.
+const int HELD = sizeof(A) == 4 ? 32 : 16;
+template <class Load> struct HeldRow {
+    Int C;
+    Load load;
+    A of[HELD];
+
+    __device__ HeldRow(Int C, Load load) : C(C), load(load) {
+        if (C > HELD * (Int)blockDim.x) return;
+#pragma unroll
+        for (int k = 0; k < HELD; ++k) {
+            const Int c = threadIdx.x + k * (Int)blockDim.x;
+            if (c >= C) break;
+            of[k] = load(c);
+        }
+    }
+    // f(c, the c-th number) for each of this thread's
+    template <class F> __device__ void each(F f) const {
+        if (C > HELD * (Int)blockDim.x) {
+            for (Int c = threadIdx.x; c < C; c += blockDim.x) f(c, load(c));
+            return;
+        }
+#pragma unroll
+        for (int k = 0; k < HELD; ++k) {
+            const Int c = threadIdx.x + k * (Int)blockDim.x;
+            if (c >= C) break;
+            f(c, of[k]);
+        }
+    }
+    // f(c, the c-th number, that of another row of the same length)
+    template <class Other, class F> __device__ void each_with(const HeldRow<Other> &other, F f) const {
+        if (C > HELD * (Int)blockDim.x) {
+            for (Int c = threadIdx.x; c < C; c += blockDim.x) f(c, load(c), other.load(c));
+            return;
+        }
+#pragma unroll
+        for (int k = 0; k < HELD; ++k) {
+            const Int c = threadIdx.x + k * (Int)blockDim.x;
+            if (c >= C) break;
+            f(c, of[k], other.of[k]);
+        }
+    }
+};
+
+// top = max x, sum = sum exp(x - top), in one pass: where a larger x comes, what was summed shrinks by exp(old - new)
+// (Milakov and Gimelshein 2018). -inf alone, inf and NaN make the sum NaN, as in two passes.
+struct Exponentials {
+    A top = -infinity(), sum = 0;
+    __device__ void add(A x) {
+        if (x == -infinity()) return;
+        const A e = exp(-fabs(x - top));
+        sum = x > top ? sum * e + 1 + (x - x) : sum + e;
+        top = x > top ? x : top;
+    }
+    __device__ Exponentials of_team() const {
+        Exponentials all;
+        all.top = team_max(top);
+        all.sum = team_sum(sum * exp(top - all.top));
+        return all;
+    }
+};
+
 // --- columns: a block of 32 x 8 threads has 32 columns --------------------------------------------------------------
 
 // The sum of v over the eight threads of one column; each of them gets it.

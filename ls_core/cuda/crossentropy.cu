@@ -8,17 +8,15 @@ KERNEL crossentropy_forward(const Int *__restrict__ ids, const T *__restrict__ z
     const Int row = team_row();
     if (row >= N) return;
     z += row * C;
-    A m = -infinity(), s = 0;
-    for (Int c = threadIdx.x; c < C; c += blockDim.x) m = fmax(m, (A)z[c]);
-    m = team_max(m);
-    for (Int c = threadIdx.x; c < C; c += blockDim.x) s += exp((A)z[c] - m);
-    s = team_sum(s);
+    Exponentials e;
+    for (Int c = threadIdx.x; c < C; c += blockDim.x) e.add((A)z[c]);
+    e = e.of_team();
     if (threadIdx.x == 0) {
         const Int id = ids[row];
         const bool inside = id >= 0 && id < C;
-        losses[row] = (T)(inside ? log(s) - ((A)z[id] - m) : infinity() - infinity());
-        kept[row] = (T)m;
-        kept[N + row] = (T)s;
+        losses[row] = (T)(inside ? log(e.sum) - ((A)z[id] - e.top) : infinity() - infinity());
+        kept[row] = (T)e.top;
+        kept[N + row] = (T)e.sum;
     }
 }
 
@@ -27,10 +25,11 @@ KERNEL crossentropy_backward(const T *__restrict__ weights, const Int *__restric
                              const T *__restrict__ kept, T *__restrict__ dz, Int N, Int C) {
     const Int row = team_row();
     if (row >= N) return;
+    const Int id = ids[row];
     const A w = (A)weights[row], m = (A)kept[row], s = (A)kept[N + row];
     for (Int c = threadIdx.x; c < C; c += blockDim.x) {
         const A p = exp((A)z[row * C + c] - m) / s;
-        dz[row * C + c] = (T)(w * (c == ids[row] ? p - 1 : p));
+        dz[row * C + c] = (T)(w * (c == id ? p - 1 : p));
     }
 }
 
@@ -40,16 +39,17 @@ KERNEL distribution_crossentropy_forward(const T *__restrict__ t, const T *__res
     const Int row = team_row();
     if (row >= N) return;
     t += row * C, z += row * C;
-    A m = -infinity(), s = 0, loss = 0, total = 0;
-    for (Int c = threadIdx.x; c < C; c += blockDim.x) m = fmax(m, (A)z[c]);
-    m = team_max(m);
-    for (Int c = threadIdx.x; c < C; c += blockDim.x) s += exp((A)z[c] - m);
-    s = team_sum(s);
-    const A log_s = log(s);
-    for (Int c = threadIdx.x; c < C; c += blockDim.x) {
-        loss += (A)t[c] * (log_s - ((A)z[c] - m));
-        total += (A)t[c];
-    }
+    const HeldRow of_z(C, [=](Int c) { return (A)z[c]; });
+    Exponentials e;
+    of_z.each([&](Int, A x) { e.add(x); });
+    e = e.of_team();
+    const A m = e.top, s = e.sum, log_s = log(s);
+    A loss = 0, total = 0;
+    of_z.each([&](Int c, A x) {
+        const A of_t = (A)t[c];
+        loss += of_t * (log_s - (x - m));
+        total += of_t;
+    });
     loss = team_sum(loss);
     total = team_sum(total);
     if (threadIdx.x == 0) {

@@ -11,20 +11,17 @@ KERNEL attention_softmax_forward(T *__restrict__ s, const T *__restrict__ bias, 
     const Int query = row % Q, keys = causal && query + 1 < S ? query + 1 : S;
     s += row * S;
     if (bias) bias += row / (H * Q) * bl + row / Q % H * bh + query * bq;
-    A m = -infinity(), sum = 0;
-    for (Int j = threadIdx.x; j < keys; j += blockDim.x) {
-        const A score = (A)s[j] * (A)scale + (bias ? (A)bias[j * bs] : 0);
-        s[j] = (T)score;
-        m = fmax(m, score);
-    }
-    m = team_max(m);
-    for (Int j = threadIdx.x; j < keys; j += blockDim.x) sum += exp((A)s[j] - m);
-    sum = team_sum(sum);
-    for (Int j = threadIdx.x; j < S; j += blockDim.x) {
-        const A p = j < keys ? exp((A)s[j] - m) / sum : 0;
+    const HeldRow scores(keys, [=](Int j) { return (A)s[j] * (A)scale + (bias ? (A)bias[j * bs] : 0); });
+    Exponentials e;
+    scores.each([&](Int, A score) { e.add(score); });
+    e = e.of_team();
+    auto write = [=](Int j, A p) {
         s[j] = (T)p;
         if (keep) kept[row * S + j] = (T)(p * (A)keep[row * S + j]);
-    }
+    };
+    scores.each([&](Int j, A score) { write(j, exp(score - e.top) / e.sum); });
+    for (Int j = keys / 32 * 32 + threadIdx.x; j < S; j += blockDim.x)
+        if (j >= keys) write(j, 0);
 }
 
 // dp = dkept keep + dscores,  ds = scale p (dp - sum_j dp_j p_j); d comes as dkept and becomes ds
@@ -32,16 +29,11 @@ KERNEL attention_softmax_backward(T *__restrict__ d, const T *__restrict__ p, co
                                   Int rows, Int S, double scale) {
     const Int row = team_row();
     if (row >= rows) return;
+    const Int first = row * S;
+    const HeldRow dp(S, [=](Int j) { return (A)d[first + j] * (keep ? (A)keep[first + j] : 1) + (dscores ? (A)dscores[first + j] : 0); });
+    const HeldRow of_p(S, [=](Int j) { return (A)p[first + j]; });
     A along = 0;
-    for (Int j = threadIdx.x; j < S; j += blockDim.x) {
-        const Int i = row * S + j;
-        const A dp = (A)d[i] * (keep ? (A)keep[i] : 1) + (dscores ? (A)dscores[i] : 0);
-        d[i] = (T)dp;
-        along += dp * (A)p[i];
-    }
+    dp.each_with(of_p, [&](Int, A g, A v) { along += g * v; });
     along = team_sum(along);
-    for (Int j = threadIdx.x; j < S; j += blockDim.x) {
-        const Int i = row * S + j;
-        d[i] = (T)((A)scale * (A)p[i] * ((A)d[i] - along));
-    }
+    dp.each_with(of_p, [&](Int j, A g, A v) { d[first + j] = (T)((A)scale * v * (g - along)); });
 }

@@ -11,21 +11,32 @@ __device__ inline A weight(const T *weights, Int row, Int c, Int C, Int wc) {
     return !weights ? 1 : (A)weights[wc ? row * C + c : row];
 }
 
-// of[k, 0, c] = the mean of the k-th chunk, of[k, 1, c] = its sum of w (x - that mean)^2, of[k, 2, c] = its sum of w. The second pass
-// finds the chunk in the cache; a sum of squares without a mean taken out would lose its digits.
+// of[k, 0, c] = the mean of the k-th chunk, of[k, 1, c] = its sum of w (x - that mean)^2, of[k, 2, c] = its sum of w. A sum of squares
+// without a mean taken out would lose its digits: so a thread takes eight numbers at a time, which it reads once, and joins their mean
+// and squares with those before, (d = the difference of the means) squares += squares_8 + d^2 n n_8 / (n + n_8) (Chan, Golub, LeVeque).
 KERNEL batch_norm_chunks(const T *__restrict__ x, const T *__restrict__ weights, Int wc, T *__restrict__ of, Int N, Int C, Int chunk) {
     const Int c = (Int)blockIdx.x * 32 + threadIdx.x, begin = (Int)blockIdx.y * chunk, end = begin + chunk < N ? begin + chunk : N;
-    A sum = 0, count = 0, squares = 0;
-    for (Int row = begin + threadIdx.y; c < C && row < end; row += 8) {
-        const A w = weight(weights, row, c, C, wc);
-        sum += w * (A)x[row * C + c];
-        count += w;
+    A own = 0, squares = 0, n = 0;  // this thread's mean, squares and count
+    for (Int first = begin + threadIdx.y; c < C && first < end; first += 64) {
+        A v[8], w[8], sum = 0, more = 0;
+#pragma unroll
+        for (int k = 0; k < 8; ++k) {
+            const Int row = first + 8 * k;
+            w[k] = row < end ? weight(weights, row, c, C, wc) : 0;
+            v[k] = row < end ? (A)x[row * C + c] : 0;
+            sum += w[k] * v[k];
+            more += w[k];
+        }
+        const A m = sum / (more > 0 ? more : 1), off = m - own;
+#pragma unroll
+        for (int k = 0; k < 8; ++k) squares += w[k] * (v[k] - m) * (v[k] - m);
+        const A share = n + more > 0 ? more / (n + more) : 0;
+        own += off * share;
+        squares += off * off * n * share;
+        n += more;
     }
-    count = column_sum(count);
-    const A mean = column_sum(sum) / (count > 0 ? count : 1);
-    for (Int row = begin + threadIdx.y; c < C && row < end; row += 8)
-        squares += weight(weights, row, c, C, wc) * ((A)x[row * C + c] - mean) * ((A)x[row * C + c] - mean);
-    squares = column_sum(squares);
+    const A count = column_sum(n), mean = column_sum(n * own) / (count > 0 ? count : 1);
+    squares = column_sum(squares + n * (own - mean) * (own - mean));
     if (threadIdx.y == 0 && c < C) {
         of += (Int)blockIdx.y * 3 * C + c;
         of[0] = (T)mean;

@@ -17,18 +17,16 @@ KERNEL group_norm_forward(const T *__restrict__ x, const T *__restrict__ gamma, 
     const Int row = team_row(), C = G * K, first = row / G * S * C + row % G * K, channel = row % G * K;
     if (row >= B * G) return;
     x += first, y += first;
+    const HeldRow of_x(S * K, [=](Int i) { return (A)x[member(i, C, K).at]; });
     A m = 0, squares = 0;
-    for (Int i = threadIdx.x; i < S * K; i += blockDim.x) m += (A)x[member(i, C, K).at];
+    of_x.each([&](Int, A v) { m += v; });
     m = team_sum(m) / (S * K);
-    for (Int i = threadIdx.x; i < S * K; i += blockDim.x) {
-        const A off = (A)x[member(i, C, K).at] - m;
-        squares += off * off;
-    }
+    of_x.each([&](Int, A v) { squares += (v - m) * (v - m); });
     const A inv = 1 / sqrt(team_sum(squares) / (S * K) + (A)epsilon);
-    for (Int i = threadIdx.x; i < S * K; i += blockDim.x) {
+    of_x.each([&](Int i, A v) {
         const Member it = member(i, C, K);
-        y[it.at] = (T)(((A)x[it.at] - m) * inv * (gamma ? (A)gamma[channel + it.k] : 1) + (beta ? (A)beta[channel + it.k] : 0));
-    }
+        y[it.at] = (T)((v - m) * inv * (gamma ? (A)gamma[channel + it.k] : 1) + (beta ? (A)beta[channel + it.k] : 0));
+    });
     if (threadIdx.x == 0) {
         mean[row] = (T)m;
         inverse[row] = (T)inv;
@@ -42,20 +40,16 @@ KERNEL group_norm_backward(const T *__restrict__ dy, const T *__restrict__ gamma
     if (row >= B * G) return;
     dy += first, x += first, dx += first;
     const A m = (A)mean[row], inv = (A)inverse[row];
-    A common = 0, along = 0;
-    for (Int i = threadIdx.x; i < S * K; i += blockDim.x) {
+    const HeldRow dxhat(S * K, [=](Int i) {
         const Member it = member(i, C, K);
-        const A dxhat = (A)dy[it.at] * (gamma ? (A)gamma[channel + it.k] : 1);
-        common += dxhat;
-        along += dxhat * ((A)x[it.at] - m) * inv;
-    }
+        return (A)dy[it.at] * (gamma ? (A)gamma[channel + it.k] : 1);
+    });
+    const HeldRow xhat(S * K, [=](Int i) { return ((A)x[member(i, C, K).at] - m) * inv; });
+    A common = 0, along = 0;
+    dxhat.each_with(xhat, [&](Int, A g, A v) { common += g, along += g * v; });
     common = team_sum(common) / (S * K);
     along = team_sum(along) / (S * K);
-    for (Int i = threadIdx.x; i < S * K; i += blockDim.x) {
-        const Member it = member(i, C, K);
-        const A dxhat = (A)dy[it.at] * (gamma ? (A)gamma[channel + it.k] : 1);
-        dx[it.at] = (T)(inv * (dxhat - common - ((A)x[it.at] - m) * inv * along));
-    }
+    dxhat.each_with(xhat, [&](Int i, A g, A v) { dx[member(i, C, K).at] = (T)(inv * (g - common - v * along)); });
 }
 
 // sums[n, 0, c] = sum_rows dy xhat (of gamma), sums[n, 1, c] = sum_rows dy (of beta), over the n-th chunk of the B S rows

@@ -13,15 +13,15 @@ KERNEL layer_norm_forward(const T *__restrict__ x, const T *__restrict__ gamma, 
     const Int row = team_row();
     if (row >= N) return;
     x += row * C, y += row * C;
+    const HeldRow of_x(C, [=](Int c) { return (A)x[c]; });
     A m = 0, squares = 0;
     if (mean) {
-        for (Int c = threadIdx.x; c < C; c += blockDim.x) m += (A)x[c];
+        of_x.each([&](Int, A v) { m += v; });
         m = team_sum(m) / C;
     }
-    for (Int c = threadIdx.x; c < C; c += blockDim.x) squares += ((A)x[c] - m) * ((A)x[c] - m);
+    of_x.each([&](Int, A v) { squares += (v - m) * (v - m); });
     const A inv = 1 / sqrt(team_sum(squares) / C + (A)epsilon);
-    for (Int c = threadIdx.x; c < C; c += blockDim.x)
-        y[c] = (T)(normalized(x, c, m, inv) * (gamma ? (A)gamma[c] : 1) + (beta ? (A)beta[c] : 0));
+    of_x.each([&](Int c, A v) { y[c] = (T)((v - m) * inv * (gamma ? (A)gamma[c] : 1) + (beta ? (A)beta[c] : 0)); });
     if (threadIdx.x == 0) {
         if (mean) mean[row] = (T)m;
         inverse[row] = (T)inv;
@@ -35,18 +35,13 @@ KERNEL layer_norm_backward(const T *__restrict__ dy, const T *__restrict__ gamma
     if (row >= N) return;
     dy += row * C, x += row * C, dx += row * C;
     const A m = mean ? (A)mean[row] : 0, inv = (A)inverse[row];
+    const HeldRow dxhat(C, [=](Int c) { return (A)dy[c] * (gamma ? (A)gamma[c] : 1); });
+    const HeldRow xhat(C, [=](Int c) { return normalized(x, c, m, inv); });
     A common = 0, along = 0;
-    for (Int c = threadIdx.x; c < C; c += blockDim.x) {
-        const A dxhat = (A)dy[c] * (gamma ? (A)gamma[c] : 1);
-        common += dxhat;
-        along += dxhat * normalized(x, c, m, inv);
-    }
+    dxhat.each_with(xhat, [&](Int, A g, A v) { common += g, along += g * v; });
     common = mean ? team_sum(common) / C : 0;
     along = team_sum(along) / C;
-    for (Int c = threadIdx.x; c < C; c += blockDim.x) {
-        const A dxhat = (A)dy[c] * (gamma ? (A)gamma[c] : 1);
-        dx[c] = (T)(inv * (dxhat - common - normalized(x, c, m, inv) * along));
-    }
+    dxhat.each_with(xhat, [&](Int c, A g, A v) { dx[c] = (T)(inv * (g - common - v * along)); });
 }
 
 // sums[k, 0, c] = sum_rows dy xhat (of gamma), sums[k, 1, c] = sum_rows dy (of beta), over the k-th chunk of rows

@@ -29,11 +29,11 @@ KERNEL lstm_cell_backward(const T *__restrict__ dh, const T *__restrict__ dc, co
     each(n, [=](Int at) {
         const Int u = modulo(at, U), row = (at - u) * 4 + u;
         const A i_ = (A)i[at], f_ = (A)f[at], g_ = (A)g[at], o_ = (A)o[at], a_ = (A)a[at];
-        const A d = (A)dc[at] + (A)dh[at] * o_ * (1 - a_ * a_);
+        const A of_h = (A)dh[at], d = (A)dc[at] + of_h * o_ * (1 - a_ * a_);
         dz[row] = (T)(d * g_ * i_ * (1 - i_));
         dz[row + U] = (T)(d * (A)c_before[at] * f_ * (1 - f_));
         dz[row + 2 * U] = (T)(d * i_ * (1 - g_ * g_));
-        dz[row + 3 * U] = (T)((A)dh[at] * a_ * o_ * (1 - o_));
+        dz[row + 3 * U] = (T)(of_h * a_ * o_ * (1 - o_));
         dc_before[at] = (T)(d * f_);
     });
 }

@@ -1,16 +1,10 @@
 // softmax, log-softmax and sparsemax of rows, y and dx. N rows, C numbers in each; a team has one row.
 #include "common.cuh"
 
-__device__ inline A row_max(const T *x, Int C) {
-    A m = -infinity();
-    for (Int c = threadIdx.x; c < C; c += blockDim.x) m = fmax(m, (A)x[c]);
-    return team_max(m);
-}
-
-__device__ inline A row_sum_of_exp(const T *x, A m, Int C) {
-    A sum = 0;
-    for (Int c = threadIdx.x; c < C; c += blockDim.x) sum += exp((A)x[c] - m);
-    return team_sum(sum);
+template <class Load> __device__ inline Exponentials exponentials(const HeldRow<Load> &row) {
+    Exponentials e;
+    row.each([&](Int, A x) { e.add(x); });
+    return e.of_team();
 }
 
 // y_c = exp(x_c - m) / sum_j exp(x_j - m), m = max x
@@ -18,8 +12,9 @@ KERNEL softmax_forward(const T *__restrict__ x, T *__restrict__ y, Int N, Int C)
     const Int row = team_row();
     if (row >= N) return;
     x += row * C, y += row * C;
-    const A m = row_max(x, C), sum = row_sum_of_exp(x, m, C);
-    for (Int c = threadIdx.x; c < C; c += blockDim.x) y[c] = (T)(exp((A)x[c] - m) / sum);
+    const HeldRow of_x(C, [=](Int c) { return (A)x[c]; });
+    const Exponentials e = exponentials(of_x);
+    of_x.each([&](Int c, A v) { y[c] = (T)(exp(v - e.top) / e.sum); });
 }
 
 // dx = y (dy - sum_j dy_j y_j)
@@ -27,10 +22,12 @@ KERNEL softmax_backward(const T *__restrict__ dy, const T *__restrict__ y, T *__
     const Int row = team_row();
     if (row >= N) return;
     dy += row * C, y += row * C, dx += row * C;
+    const HeldRow of_dy(C, [=](Int c) { return (A)dy[c]; });
+    const HeldRow of_y(C, [=](Int c) { return (A)y[c]; });
     A along = 0;
-    for (Int c = threadIdx.x; c < C; c += blockDim.x) along += (A)dy[c] * (A)y[c];
+    of_dy.each_with(of_y, [&](Int, A g, A v) { along += g * v; });
     along = team_sum(along);
-    for (Int c = threadIdx.x; c < C; c += blockDim.x) dx[c] = (T)((A)y[c] * ((A)dy[c] - along));
+    of_dy.each_with(of_y, [&](Int c, A g, A v) { dx[c] = (T)(v * (g - along)); });
 }
 
 // y_c = x_c - m - log(sum_j exp(x_j - m))
@@ -38,8 +35,10 @@ KERNEL log_softmax_forward(const T *__restrict__ x, T *__restrict__ y, Int N, In
     const Int row = team_row();
     if (row >= N) return;
     x += row * C, y += row * C;
-    const A m = row_max(x, C), log_sum = log(row_sum_of_exp(x, m, C));
-    for (Int c = threadIdx.x; c < C; c += blockDim.x) y[c] = (T)((A)x[c] - m - log_sum);
+    const HeldRow of_x(C, [=](Int c) { return (A)x[c]; });
+    const Exponentials e = exponentials(of_x);
+    const A log_sum = log(e.sum);
+    of_x.each([&](Int c, A v) { y[c] = (T)(v - e.top - log_sum); });
 }
 
 // dx = dy - exp(y) sum_j dy_j
@@ -47,10 +46,11 @@ KERNEL log_softmax_backward(const T *__restrict__ dy, const T *__restrict__ y, T
     const Int row = team_row();
     if (row >= N) return;
     dy += row * C, y += row * C, dx += row * C;
+    const HeldRow of_dy(C, [=](Int c) { return (A)dy[c]; });
     A sum = 0;
-    for (Int c = threadIdx.x; c < C; c += blockDim.x) sum += (A)dy[c];
+    of_dy.each([&](Int, A g) { sum += g; });
     sum = team_sum(sum);
-    for (Int c = threadIdx.x; c < C; c += blockDim.x) dx[c] = (T)((A)dy[c] - exp((A)y[c]) * sum);
+    of_dy.each([&](Int c, A g) { dx[c] = (T)(g - exp((A)y[c]) * sum); });
 }
 
 // max(x, least), and NaN of NaN
@@ -62,19 +62,22 @@ KERNEL sparsemax_forward(const T *__restrict__ x, T *__restrict__ y, Int N, Int 
     const Int row = team_row();
     if (row >= N) return;
     x += row * C, y += row * C;
-    const A m = row_max(x, C);
+    const HeldRow of_x(C, [=](Int c) { return (A)x[c]; });
+    A m = -infinity();
+    of_x.each([&](Int, A v) { m = fmax(m, v); });
+    m = team_max(m);
     A tau = -infinity(), before, count = 0;
     do {
         before = count;
         A above = 0, sum = 0;
-        for (Int c = threadIdx.x; c < C; c += blockDim.x) {
-            const A z = from_above((A)x[c] - m, -1);
+        of_x.each([&](Int, A v) {
+            const A z = from_above(v - m, -1);
             if (!(z <= tau)) above += 1, sum += z;  // NaN too
-        }
+        });
         count = team_sum(above);
         tau = (team_sum(sum) - 1) / count;
     } while (count != before && count > 0);
-    for (Int c = threadIdx.x; c < C; c += blockDim.x) y[c] = (T)from_above(from_above((A)x[c] - m, -1) - tau, 0);
+    of_x.each([&](Int c, A v) { y[c] = (T)from_above(from_above(v - m, -1) - tau, 0); });
 }
 
 // dx = dy - mean(dy where y > 0) there, 0 elsewhere
@@ -82,10 +85,11 @@ KERNEL sparsemax_backward(const T *__restrict__ dy, const T *__restrict__ y, T *
     const Int row = team_row();
     if (row >= N) return;
     dy += row * C, y += row * C, dx += row * C;
+    const HeldRow of_dy(C, [=](Int c) { return (A)dy[c]; });
+    const HeldRow of_y(C, [=](Int c) { return (A)y[c]; });
     A sum = 0, count = 0;
-    for (Int c = threadIdx.x; c < C; c += blockDim.x)
-        if ((A)y[c] > 0) sum += (A)dy[c], count += 1;
+    of_dy.each_with(of_y, [&](Int, A g, A v) { sum += v > 0 ? g : 0, count += v > 0; });
     sum = team_sum(sum);
     const A mean = sum / team_sum(count);
-    for (Int c = threadIdx.x; c < C; c += blockDim.x) dx[c] = (T)((A)y[c] > 0 ? (A)dy[c] - mean : 0);
+    of_dy.each_with(of_y, [&](Int c, A g, A v) { dx[c] = (T)(v > 0 ? g - mean : 0); });
 }
