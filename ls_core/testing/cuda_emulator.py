@@ -10,7 +10,8 @@ them, the same grids. So layers, losses and whole training steps go through them
 - two arguments that share memory are an error where the kernel writes to one of them;
 - threads that part at a barrier are an error; ``order`` changes whose turn is first, so a missing barrier shows.
 
-What it cannot show: speed, rounding of the GPU's own exp and tanh, races within a warp, limits of registers and memory.
+What it cannot show: speed, rounding of the GPU's own exp and tanh, limits of registers and memory. Races, also those that leave the
+bits right, and what memory moves for a warp are shown by ``cuda_watch``.
 """
 
 from __future__ import annotations
