@@ -17,10 +17,9 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from benchmarks.kernels import _layer_problem
 from benchmarks.machine import tier, tiers
 from benchmarks.other_subjects import OTHERS
-from benchmarks.subjects import SPECS
+from benchmarks.subjects import SPECS, pass_problem
 from ls_core.backend import is_array, to_device, to_host
 from ls_core.cuda import OVERRIDES
 from ls_core.cuda.overrides import FAMILIES
@@ -207,7 +206,7 @@ def test_on_the_processor(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
             if not proof.finished(here):
                 with tier(name):
                     pair = spec.prepare(spec.shapes[size])
-                    proof.run(pair.outcome, lambda found, expected=expected: _layer_problem(found, expected))
+                    proof.run(pair.outcome, lambda found, expected=expected: pass_problem(found, expected))
     proof.conclude(asked, "benchmarks/subjects.py, other_subjects.py and kernel_rounds.py")
 
 
