@@ -87,7 +87,8 @@ class Task:
 
     def __init__(self, function: Callable[..., Any], *args: Any) -> None:
         self._call: Any = (function, args)
-        self._claim, self._done = threading.Lock(), threading.Event()
+        self._claim, self._done = threading.Lock(), threading.Lock()
+        self._done.acquire()  # until it is done; an Event takes ten times as long to make
         self._failure: BaseException | None = None
 
     def run(self, *_: int) -> None:
@@ -100,12 +101,13 @@ class Task:
         except BaseException as problem:
             self._failure = problem
         self._call = None  # a task that is done keeps no arrays alive
-        self._done.set()
+        self._done.release()
 
     def wait(self) -> None:
         """Return when the call is made; it is made here if no thread has begun it. Its exception is raised."""
         self.run()
-        self._done.wait()
+        with self._done:
+            pass
         if self._failure is not None:
             raise self._failure
 

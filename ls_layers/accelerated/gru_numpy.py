@@ -14,7 +14,7 @@ from ls_core.threads import Tasks
 from ls_core.types import Array
 
 from ..gru import gru_backward, gru_forward
-from .recurrent_numpy import Columns, Gradients, chunks, fits, inputs_ahead
+from .recurrent_numpy import Columns, Gradients, fits, in_pieces, inputs_ahead
 
 
 @gru_forward.override("numpy")
@@ -29,18 +29,20 @@ def gru_forward_numpy(x: Array, h0: Array, W: Array, U: Array, b: Array | None, 
         bias = b[0] * half
         bias[: 2 * n] += b[1, : 2 * n] * 0.5
         bias_q = b[1, 2 * n :, None]
-    W, U = np.ascontiguousarray((W * half).T), np.ascontiguousarray((U * half).T)  # (3U, I), (3U, U)
     B, T, I = x.shape
-    xt = np.empty((T, B, I), x.dtype)
+    xs = np.empty((T, I, B), x.dtype)
     hs = np.empty((T + 1, n, B), x.dtype)  # hs[t] stands before step t
     steps = np.empty((T, 4 * n, B), x.dtype)
     recurrent, term = np.empty((3 * n, B), x.dtype), np.empty((n, B), x.dtype)
     hs[0] = h0.T
     with Tasks() as tasks:
-        for t in inputs_ahead(tasks, x, xt, W, bias, steps[:, : 3 * n]):
+        times = inputs_ahead(tasks, x, xs, lambda: (np.ascontiguousarray((W * half).T), bias), steps[:, : 3 * n])
+        pieces = in_pieces(np.ascontiguousarray((U * half).T), B)  # of (3U, U)
+        products = recurrent.reshape(*pieces.shape[:2], B)
+        for t in times:
             step, before, h = steps[t], hs[t], hs[t + 1]
             sigmoids, g, q = step[: 2 * n], step[2 * n : 3 * n], step[3 * n :]
-            np.matmul(U, before, out=recurrent)
+            np.matmul(pieces, before, out=products)
             sigmoids += recurrent[: 2 * n]
             np.tanh(sigmoids, out=sigmoids)
             sigmoids *= 0.5
@@ -53,7 +55,7 @@ def gru_forward_numpy(x: Array, h0: Array, W: Array, U: Array, b: Array | None, 
             h += g
             if mask is not None:
                 h[...] = np.where(mask[:, t], h, before)
-    return hs[1:].transpose(0, 2, 1), np.ascontiguousarray(hs[T].T), Columns(xt, hs, steps)
+    return hs[1:].transpose(0, 2, 1), np.ascontiguousarray(hs[T].T), Columns(xs, hs, steps)
 
 
 @gru_backward.override("numpy")
@@ -71,13 +73,14 @@ def gru_backward_numpy(
     if not isinstance(saved, Columns):
         return gru_backward.reference(dhT, dhs, saved, W, U, mask, has_bias, truncate, input_gradient)
     _, hs, steps = saved
-    T, n = len(steps), len(U)
-    W, U = W.T, np.roll(U, n, axis=1)  # (3U, I), (U, 3U)
+    n = len(U)
     kept_rows = None if mask is None else mask.T[:, None]  # (T, 1, B)
     dh, recurrent = dhT.T.copy(), np.empty_like(hs[0])  # (U, B)
+    pieces = in_pieces(np.roll(U, n, axis=1), dh.shape[1])  # of (U, 3U)
+    products = recurrent.reshape(*pieces.shape[:2], -1)
     with Tasks() as tasks:
         gradients = Gradients(tasks, saved, W, slice(n, 4 * n), slice(0, 3 * n), input_gradient)
-        for begin, end in reversed(chunks(T, steps[0])):
+        for place, (begin, end) in enumerate(gradients.chunks):
             z, r, g, q = (steps[begin:end, k * n : (k + 1) * n] for k in range(4))  # (steps, U, B)
             # What the chain rule multiplies dh by, for the chunk at once; s' = s (1 - s), tanh' = 1 - tanh^2.
             #   g = tanh(x part + r * q),  h = z * h before + (1 - z) * g
@@ -99,15 +102,14 @@ def gru_backward_numpy(
                 dzt.reshape(4, n, -1)[...] *= dh
                 dh *= z[t - begin]
                 # 1. z, r, q = U @ h before + b'
-                np.matmul(U, dzt[: 3 * n], out=recurrent)
+                np.matmul(pieces, dzt[: 3 * n], out=products)
                 dh += recurrent
                 if truncate and t and t % truncate == 0:
                     dh[...] = 0.0
-            gradients.add(begin, dz)
-    dx, (dW, dU, db) = gradients.results()
-    dU = np.roll(dU, -n, axis=0)  # (3U, U)
+            gradients.add(place, dz)
+    dx, dW, dU, db = gradients.results()
     bias = np.stack((db[n:], np.roll(db[: 3 * n], -n))) if has_bias else None  # (2, 3U)
-    return dx, np.ascontiguousarray(dh.T), np.ascontiguousarray(dW.T), np.ascontiguousarray(dU.T), bias
+    return dx, np.ascontiguousarray(dh.T), dW, np.roll(dU, -n, axis=1), bias
 
 
 __all__ = ["gru_backward_numpy", "gru_forward_numpy"]

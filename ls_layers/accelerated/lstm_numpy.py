@@ -2,7 +2,7 @@
 
 The buffer of a step has six times U rows, ``o i f g c tanh_c``, with c from before the step: so the gates lie together, the
 sigmoids do, and ``i f`` stand as ``g c`` do, which they are multiplied by. Keras' order of the gates, i f g o, is this one
-rolled by U.
+rolled by U; the gradients' buffer has Keras'.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ls_core.threads import Tasks
 from ls_core.types import Array
 
 from ..lstm import lstm_backward, lstm_forward
-from .recurrent_numpy import Columns, Gradients, chunks, fits, inputs_ahead
+from .recurrent_numpy import Columns, Gradients, fits, in_pieces, inputs_ahead
 
 
 @lstm_forward.override("numpy")
@@ -24,21 +24,27 @@ def lstm_forward_numpy(
 ) -> tuple[Array, Array, Array, Any]:
     if not fits(x, h0, c0, W, U, b):
         return lstm_forward.reference(x, h0, c0, W, U, b, mask)
-    half = np.full(4 * len(U), 0.5, x.dtype)  # sigmoid(z) = (1 + tanh(z / 2)) / 2
-    half[3 * len(U) :] = 1.0
-    W, U, b = (None if each is None else np.ascontiguousarray((np.roll(each, len(U), axis=-1) * half).T) for each in (W, U, b))
-    (B, T, I), n = x.shape, h0.shape[1]  # W (4U, I), U (4U, U), b (4U,)
-    xt = np.empty((T, B, I), x.dtype)
+    (B, T, I), n = x.shape, h0.shape[1]
+    half = np.full(4 * n, 0.5, x.dtype)  # sigmoid(z) = (1 + tanh(z / 2)) / 2
+    half[3 * n :] = 1.0
+
+    def in_rows(weights: Array) -> Array:  # (..., 4U) -> (4U, ...)
+        return np.ascontiguousarray((np.roll(weights, n, axis=-1) * half).T)
+
+    xs = np.empty((T, I, B), x.dtype)
     hs = np.empty((T + 1, n, B), x.dtype)  # hs[t] stands before step t
     steps = np.empty((T, 6 * n, B), x.dtype)
     last, recurrent, terms = np.empty((n, B), x.dtype), np.empty((4 * n, B), x.dtype), np.empty((2 * n, B), x.dtype)
     hs[0], steps[0, 4 * n : 5 * n] = h0.T, c0.T
     with Tasks() as tasks:
-        for t in inputs_ahead(tasks, x, xt, W, b, steps[:, : 4 * n]):
+        times = inputs_ahead(tasks, x, xs, lambda: (in_rows(W), None if b is None else in_rows(b)), steps[:, : 4 * n])
+        pieces = in_pieces(in_rows(U), B)  # of (4U, U)
+        products = recurrent.reshape(*pieces.shape[:2], B)
+        for t in times:
             step, h = steps[t], hs[t + 1]
             c = steps[t + 1, 4 * n : 5 * n] if t + 1 < T else last
             gates, sigmoids = step[: 4 * n], step[: 3 * n]
-            np.matmul(U, hs[t], out=recurrent)
+            np.matmul(pieces, hs[t], out=products)
             gates += recurrent
             np.tanh(gates, out=gates)
             sigmoids *= 0.5
@@ -50,7 +56,7 @@ def lstm_forward_numpy(
             if mask is not None:
                 h[...] = np.where(mask[:, t], h, hs[t])
                 c[...] = np.where(mask[:, t], c, step[4 * n : 5 * n])
-    return hs[1:].transpose(0, 2, 1), np.ascontiguousarray(hs[T].T), np.ascontiguousarray(last.T), Columns(xt, hs, steps)
+    return hs[1:].transpose(0, 2, 1), np.ascontiguousarray(hs[T].T), np.ascontiguousarray(last.T), Columns(xs, hs, steps)
 
 
 @lstm_backward.override("numpy")
@@ -69,24 +75,24 @@ def lstm_backward_numpy(
     if not isinstance(saved, Columns):
         return lstm_backward.reference(dhT, dcT, dhs, saved, W, U, mask, has_bias, truncate, input_gradient)
     _, hs, steps = saved
-    T, n = len(steps), len(U)
-    W, U = np.roll(W, n, axis=1).T, np.roll(U, n, axis=1)  # (4U, I), (U, 4U)
+    n = len(U)
     kept_rows = None if mask is None else mask.T[:, None]  # (T, 1, B)
     dh, dc, part = dhT.T.copy(), dcT.T.copy(), np.empty_like(hs[0])  # (U, B)
+    pieces = in_pieces(U, dh.shape[1])  # of (U, 4U)
+    products = dh.reshape(*pieces.shape[:2], -1)
     every = slice(0, 4 * n)
     with Tasks() as tasks:
         gradients = Gradients(tasks, saved, W, every, every, input_gradient)
-        for begin, end in reversed(chunks(T, steps[0, every])):
+        for place, (begin, end) in enumerate(gradients.chunks):
             some = steps[begin:end]  # (steps, 6U, B)
-            o, i, f, g, c, tanh_c = (some[:, k * n : (k + 1) * n] for k in range(6))  # (steps, U, B)
+            o, i, _, g, _, tanh_c = (some[:, k * n : (k + 1) * n] for k in range(6))  # (steps, U, B)
+            i_f, g_c, f = some[:, n : 3 * n], some[:, 3 * n : 5 * n], some[:, 2 * n : 3 * n]
             # What the chain rule multiplies dh and dc by, for the chunk at once; s' = s (1 - s), tanh' = 1 - tanh^2.
             #   c = f * c before + i * g,  h = o * tanh(c)
-            dz = 1 - some[:, every]  # (steps, 4U, B), made into the gradient of the gates before their activations
-            dz *= some[:, every]
-            dz[:, :n] *= tanh_c
-            dz[:, n : 2 * n] *= g
-            dz[:, 2 * n : 3 * n] *= c
-            dz[:, 3 * n :] = (1 - g * g) * i
+            dz = np.empty((end - begin, 4 * n, dh.shape[1]), dh.dtype)  # made into the gradient of i f g o before their activations
+            np.multiply((1 - i_f) * i_f, g_c, out=dz[:, : 2 * n])
+            np.multiply(1 - g * g, i, out=dz[:, 2 * n : 3 * n])
+            np.multiply((1 - o) * o, tanh_c, out=dz[:, 3 * n :])
             through_h = (1 - tanh_c * tanh_c) * o  # (steps, U, B)
             if kept_rows is not None:  # state = where(mask, state, state before)
                 kept = kept_rows[begin:end]  # (steps, 1, B)
@@ -100,21 +106,20 @@ def lstm_backward_numpy(
                 dzt = dz[t - begin]
                 np.multiply(dh, through_h[t - begin], out=part)
                 dc += part
-                dzt[:n] *= dh
+                dzt[3 * n :] *= dh
                 # 2. c = f * c before + i * g
-                dzt[n:].reshape(3, n, -1)[...] *= dc
+                dzt[: 3 * n].reshape(3, n, -1)[...] *= dc
                 dc *= f[t - begin]
                 # 1. gates = W @ x + b + U @ h before
                 passed = None if kept_rows is None else dh * ~kept_rows[t]
-                np.matmul(U, dzt, out=dh)
+                np.matmul(pieces, dzt, out=products)
                 if passed is not None:
                     dh += passed
                 if truncate and t and t % truncate == 0:
                     dh[...] = 0.0
                     dc[...] = 0.0
-            gradients.add(begin, dz)
-    dx, sums = gradients.results()
-    dW, dU, db = (np.ascontiguousarray(np.roll(each, -n, axis=0).T) for each in sums)
+            gradients.add(place, dz)
+    dx, dW, dU, db = gradients.results()
     return dx, np.ascontiguousarray(dh.T), np.ascontiguousarray(dc.T), dW, dU, db if has_bias else None
 
 

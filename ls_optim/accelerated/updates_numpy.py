@@ -1,13 +1,14 @@
 """Adam, SGD and RMSprop on NumPy: large arrays block by block without temporary arrays, each thread its own blocks.
 
-A RowGradient is made dense for one block at a time only. Small arrays take the references.
+A RowGradient is made dense for one block at a time only, or not at all where an update adds it to its means (Adam). Small arrays
+take the references.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,7 +23,18 @@ from ..sgd import sgd_update
 BLOCK = 1 << 17  # numbers: larger blocks leave the cache; in smaller ones threads wait for the interpreter's lock, call after call
 LEAST = 1 << 16  # numbers that a thread must have to be worth it
 
-Update = Callable[[Array, Array, list[Array], Array], Any]  # value, gradient, state, scratch; all of one block
+Update = Callable[[Array, Any, list[Array], Array], Any]  # value, gradient, state, scratch; all of one block
+
+
+class Rows(NamedTuple):
+    """The rows of a block whose gradient is not zero, and their gradients (n, columns)."""
+
+    rows: Array
+    values: Array
+
+    def add_to(self, mean: Array, terms: Array) -> None:
+        """Add terms (n, columns) to these rows of a flat mean."""
+        mean.reshape(-1, terms.shape[1])[self.rows] += terms
 
 
 def is_large(value: Array, grad: Any) -> bool:
@@ -37,10 +49,10 @@ def fits(value: Array, grad: Any, state: list[Array]) -> bool:
     return all(a.flags.c_contiguous for a in arrays) and given.dtype == value.dtype and (given is not grad or grad.flags.c_contiguous)
 
 
-def in_blocks(update: Update, value: Array, grad: Any, state: list[Array]) -> None:
-    """``update`` for every block of ``value``, an array or one whose gradient is a RowGradient."""
+def in_blocks(update: Update, value: Array, grad: Any, state: list[Array], takes_rows: bool = False) -> None:
+    """``update`` for every block of ``value``; of a RowGradient it gets ``Rows`` if it ``takes_rows``, else a dense block."""
     if isinstance(grad, RowGradient):
-        _in_blocks_of_rows(update, value, grad, state)
+        _in_blocks_of_rows(update, value, grad, state, takes_rows)
     else:
         flat, given, kept = value.reshape(-1), grad.reshape(-1), [a.reshape(-1) for a in state]
 
@@ -53,21 +65,26 @@ def in_blocks(update: Update, value: Array, grad: Any, state: list[Array]) -> No
         run_blocks(part, split(value.size, LEAST))
 
 
-def _in_blocks_of_rows(update: Update, value: Array, grad: RowGradient, state: list[Array]) -> None:
+def _in_blocks_of_rows(update: Update, value: Array, grad: RowGradient, state: list[Array], takes_rows: bool) -> None:
     rows, values = in_order(grad)
     columns = values.shape[1]
     several = max(1, min(len(value), BLOCK // max(1, columns)))  # rows of a block
     flat, kept = value.reshape(-1), [a.reshape(-1) for a in state]
 
     def part(begin: int, end: int) -> None:
-        scratch, dense = np.empty((2, several, columns), value.dtype)
+        scratch = np.empty(several * columns, value.dtype)
+        dense = None if takes_rows else np.empty((several, columns), value.dtype)
         for i in range(begin, end, several):
             j = min(i + several, end)
             first, last = np.searchsorted(rows, (i, j))
-            dense[...] = 0
-            dense[rows[first:last] - i] = values[first:last]
+            touched = Rows(rows[first:last] - i, values[first:last])
             here, size = slice(i * columns, j * columns), (j - i) * columns
-            update(flat[here], dense.reshape(-1)[:size], [a[here] for a in kept], scratch.reshape(-1)[:size])
+            given: Any = touched
+            if dense is not None:
+                dense[...] = 0
+                dense[touched.rows] = touched.values
+                given = dense.reshape(-1)[:size]
+            update(flat[here], given, [a[here] for a in kept], scratch[:size])
 
     run_blocks(part, split(len(value), max(1, LEAST // max(1, columns))))
 
@@ -99,15 +116,19 @@ def adam_update_blocks(
         return adam_update.reference(value, grad, m, v, v_max, rate, beta_1, beta_2, epsilon, step)
     alpha = rate * (1.0 - beta_2**step) ** 0.5 / (1.0 - beta_1**step)
 
-    def update(value: Array, grad: Array, state: list[Array], scratch: Array) -> None:
+    def update(value: Array, grad: Array | Rows, state: list[Array], scratch: Array) -> None:
         m, v, *v_max = state
         m *= beta_1
-        np.multiply(grad, 1.0 - beta_1, out=scratch)
-        m += scratch
         v *= beta_2
-        np.multiply(grad, grad, out=scratch)
-        scratch *= 1.0 - beta_2
-        v += scratch
+        if isinstance(grad, Rows):
+            grad.add_to(m, grad.values * (1.0 - beta_1))
+            grad.add_to(v, grad.values * grad.values * (1.0 - beta_2))
+        else:
+            np.multiply(grad, 1.0 - beta_1, out=scratch)
+            m += scratch
+            np.multiply(grad, grad, out=scratch)
+            scratch *= 1.0 - beta_2
+            v += scratch
         if v_max:
             v = np.maximum(v_max[0], v, out=v_max[0])
         np.sqrt(v, out=scratch)
@@ -116,7 +137,7 @@ def adam_update_blocks(
         scratch *= alpha
         value -= scratch
 
-    in_blocks(update, value, grad, state)
+    in_blocks(update, value, grad, state, takes_rows=True)
 
 
 @sgd_update.override("numpy")
