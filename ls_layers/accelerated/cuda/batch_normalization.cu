@@ -70,11 +70,13 @@ KERNEL batch_norm_statistics(const T *__restrict__ of, T *__restrict__ mean, T *
     }
 }
 
+// y = (x - mean) inverse gamma + beta; a thread has a column of a chunk of rows, so what belongs to the column is read once
 KERNEL batch_norm_forward(const T *__restrict__ x, const T *__restrict__ mean, const T *__restrict__ inverse, const T *__restrict__ gamma,
-                          const T *__restrict__ beta, T *__restrict__ y, Int N, Int C) {
-    each_column(N * C, C, [=](Int i, Int c) {
-        y[i] = (T)(((A)x[i] - (A)mean[c]) * (A)inverse[c] * (gamma ? (A)gamma[c] : 1) + (beta ? (A)beta[c] : 0));
-    });
+                          const T *__restrict__ beta, T *__restrict__ y, Int N, Int C, Int chunk) {
+    const Int c = (Int)blockIdx.x * 32 + threadIdx.x, begin = (Int)blockIdx.y * chunk, end = begin + chunk < N ? begin + chunk : N;
+    if (c >= C) return;
+    const A m = (A)mean[c], scale = (A)inverse[c] * (gamma ? (A)gamma[c] : 1), shift = beta ? (A)beta[c] : 0;
+    for (Int row = begin + threadIdx.y; row < end; row += 8) y[row * C + c] = (T)(((A)x[row * C + c] - m) * scale + shift);
 }
 
 // sums[k, 0, c] = sum_rows dy xhat (of gamma), sums[k, 1, c] = sum_rows dy (of beta), over the k-th chunk of rows
@@ -100,13 +102,17 @@ KERNEL batch_norm_sums(const T *__restrict__ dy, const T *__restrict__ x, const 
 KERNEL batch_norm_backward(const T *__restrict__ dy, const T *__restrict__ x, const T *__restrict__ mean, const T *__restrict__ inverse,
                            const T *__restrict__ gamma, const T *__restrict__ dgamma, const T *__restrict__ dbeta,
                            const T *__restrict__ weights, Int wc, const T *__restrict__ total, double added, T *__restrict__ dx, Int N,
-                           Int C) {
-    each_column(N * C, C, [=](Int i, Int c) {
-        A g = (A)dy[i];
-        if (dgamma) {
-            const A share = weight(weights, quotient(i, C), c, C, wc) / (A)total[c], off = (A)mean[c] * (A)added / (A)total[c];
-            g -= ((A)dbeta[c] + ((A)x[i] - (A)mean[c] - off) * (A)inverse[c] * (A)dgamma[c]) * share;
-        }
-        dx[i] = (T)((gamma ? (A)gamma[c] : 1) * (A)inverse[c] * g);
-    });
+                           Int C, Int chunk) {
+    const Int c = (Int)blockIdx.x * 32 + threadIdx.x, begin = (Int)blockIdx.y * chunk, end = begin + chunk < N ? begin + chunk : N;
+    if (c >= C) return;
+    const A inv = (A)inverse[c], scale = inv * (gamma ? (A)gamma[c] : 1);
+    if (!dgamma) {
+        for (Int row = begin + threadIdx.y; row < end; row += 8) dx[row * C + c] = (T)(scale * (A)dy[row * C + c]);
+        return;
+    }
+    const A all = (A)total[c], m = (A)mean[c], zero = m + m * (A)added / all, slope = inv * (A)dgamma[c] / all, common = (A)dbeta[c] / all;
+    for (Int row = begin + threadIdx.y; row < end; row += 8) {
+        const Int i = row * C + c;
+        dx[i] = (T)(scale * ((A)dy[i] - (common + ((A)x[i] - zero) * slope) * weight(weights, row, c, C, wc)));
+    }
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ls_core.backend import get_xp
-from ls_core.cuda import SINGLE_AND_DOUBLE, Kept, Source, column_grid, contiguous, each_grid, override
+from ls_core.cuda import SINGLE_AND_DOUBLE, Kept, Source, column_grid, contiguous, override
 from ls_core.types import Array
 
 from ...batch_normalization import (
@@ -25,7 +25,8 @@ def _normalize(x: Array, mean: Array, inverse: Array, gamma: Array, beta: Array)
     xp = get_xp(x)
     y = xp.empty(x.shape, dtype=x.dtype)
     gamma, beta = contiguous(xp, gamma, beta)
-    SOURCE.run("batch_norm_forward", x.dtype, *each_grid(x.size), x, mean, inverse, gamma, beta, y, *x.shape)
+    blocks, threads, chunk = column_grid(*x.shape)
+    SOURCE.run("batch_norm_forward", x.dtype, blocks, threads, x, mean, inverse, gamma, beta, y, *x.shape, chunk)
     return y
 
 
@@ -71,7 +72,8 @@ def batch_normalization_backward_cuda(dy: Array, gamma: Array, saved: Any) -> tu
     dx = xp.empty(x.shape, dtype=x.dtype)
     weights, own, added = _weights(weights)
     how = (mean, inverse, gamma, dgamma, dbeta, weights, own, total, added)
-    SOURCE.run("batch_norm_backward", x.dtype, *each_grid(x.size), dy, x, *how, dx, *x.shape)
+    blocks, threads, chunk = column_grid(*x.shape)
+    SOURCE.run("batch_norm_backward", x.dtype, blocks, threads, dy, x, *how, dx, *x.shape, chunk)
     return dx, dgamma, dbeta
 
 
@@ -93,5 +95,6 @@ def batch_normalization_inference_backward_cuda(dy: Array, gamma: Array, saved: 
     dgamma, dbeta = _sums(dy, x, mean, inverse)
     dx = xp.empty(x.shape, dtype=x.dtype)
     how = (mean, inverse, gamma, None, None, None, 0, None, 0.0)
-    SOURCE.run("batch_norm_backward", x.dtype, *each_grid(x.size), dy, x, *how, dx, *x.shape)
+    blocks, threads, chunk = column_grid(*x.shape)
+    SOURCE.run("batch_norm_backward", x.dtype, blocks, threads, dy, x, *how, dx, *x.shape, chunk)
     return dx, dgamma, dbeta

@@ -20,11 +20,15 @@
         const Int end = begin + chunk < N ? begin + chunk : N;                                                                    \
         const A bias = b && c < C ? (A)b[c] : 0;                                                                                  \
         A sum = 0;                                                                                                                \
-        for (Int row = begin + threadIdx.y; c < C && row < end; row += 8) {                                                       \
-            const Int i = row * C + c;                                                                                            \
-            const A s = b ? (A)(T)((A)kept[i] + bias) : (A)kept[i];                                                               \
-            dz[i] = (T)((A)dy[i] * (A)(slope));                                                                                   \
-            sum += (A)dz[i];                                                                                                      \
+        if (c < C) {                                                                                                              \
+            _Pragma("unroll 4")                                                                                                   \
+            for (Int row = begin + threadIdx.y; row < end; row += 8) {                                                            \
+                const Int i = row * C + c;                                                                                        \
+                const A s = b ? (A)(T)((A)kept[i] + bias) : (A)kept[i];                                                           \
+                const T g = (T)((A)dy[i] * (A)(slope));                                                                           \
+                dz[i] = g;                                                                                                        \
+                sum += (A)g;                                                                                                      \
+            }                                                                                                                     \
         }                                                                                                                         \
         sum = column_sum(sum);                                                                                                    \
         if (threadIdx.y == 0 && c < C) sums[(Int)blockIdx.y * C + c] = sum;                                                       \
