@@ -289,7 +289,7 @@ def test_batch_normalization(C: int, dtype: str, tier: str, rng: np.random.Gener
 @pytest.mark.usefixtures("_threads")
 @pytest.mark.parametrize("tier", TIERS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("count", [0, 7, 300_001])
+@pytest.mark.parametrize("count", [0, 7, 300_001, 3_000_001])
 def test_relu(count: int, dtype: str, tier: str, rng: np.random.Generator) -> None:
     x = normal(rng, count, dtype=dtype)
     y, _ = compare(relu_forward, tier, x)

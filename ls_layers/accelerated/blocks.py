@@ -13,6 +13,7 @@ from ls_core.types import Array
 
 CACHE = 512 * 1024  # bytes that a block may touch: half of a common second-level cache
 LARGE = 1 << 20  # the same where the work is a few calls: threads that make short ones wait for the interpreter more than for memory
+HUGE = 1 << 22  # the same where they are many and short: by taps of a window
 LEAST = 1 << 16  # numbers that an element-wise pass must have before a second thread pays
 
 
@@ -27,9 +28,9 @@ def in_blocks(work: Callable[[int, int], Any], images: int, bytes_each: int, roo
     run_blocks(part, split(images))
 
 
-def sum_in_blocks(work: Callable[[int, int], list[Array | None]], images: int, bytes_each: int) -> list[Any]:
+def sum_in_blocks(work: Callable[[int, int], list[Array | None]], images: int, bytes_each: int, room: int = CACHE) -> list[Any]:
     """The sums of the arrays that ``work(begin, end)`` returns for the blocks; always added in the same order."""
-    most = max(1, CACHE // max(bytes_each, 1))
+    most = max(1, room // max(bytes_each, 1))
     parts: dict[int, list[Array | None]] = {}
 
     def part(begin: int, end: int) -> None:
@@ -70,4 +71,4 @@ def _add(sums: list[Array | None], more: list[Array | None]) -> None:
             total += each
 
 
-__all__ = ["CACHE", "LARGE", "LEAST", "in_blocks", "plain", "sum_in_blocks", "sum_over_positions", "sum_rows"]
+__all__ = ["CACHE", "HUGE", "LARGE", "LEAST", "in_blocks", "plain", "sum_in_blocks", "sum_over_positions", "sum_rows"]

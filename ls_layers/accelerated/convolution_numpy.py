@@ -17,7 +17,7 @@ from ..depthwise_convolution import depthwise_backward, depthwise_forward
 from ..transposed_convolution import conv_transpose_backward, conv_transpose_forward
 from ..windows import Ints, Pads, count_windows
 from . import columns, winograd
-from .blocks import LEAST, in_blocks, sum_in_blocks, sum_over_positions
+from .blocks import HUGE, LEAST, in_blocks, sum_in_blocks, sum_over_positions
 
 
 def _large(x: Array, W: Array, outputs: Ints) -> bool:
@@ -31,6 +31,11 @@ def _plain(W: Array) -> bool:
     return math.prod(W.shape[:-2]) == 1
 
 
+def _tiles_pay(x: Array, W: Array, outputs: Ints) -> bool:
+    """Whether Winograd's transforms, a few calls each, are outweighed here: one or two small images go by columns."""
+    return x.shape[0] * math.prod(-(-o // 4) for o in outputs) * min(W.shape[-2:]) >= 1 << 13
+
+
 def _columns(x: Array, W: Array, outputs: Ints) -> int:
     """Bytes of the columns of one image."""
     taps = math.prod(W.shape[:-2])
@@ -42,7 +47,7 @@ def conv_forward_blocks(x: Array, W: Array, b: Array | None, strides: Ints, dila
     outputs = count_windows(x.shape[1:-1], W.shape[:-2], strides, dilation, pads)
     if not _large(x, W, outputs) or _plain(W):
         return conv_forward.reference(x, W, b, strides, dilation, pads, groups)
-    if winograd.fits(x, W, strides, dilation, outputs, groups):
+    if winograd.fits(x, W, strides, dilation, outputs, groups) and _tiles_pay(x, W, outputs):
         return winograd.forward(x, W, b, pads)
     return columns.forward(x, W, b, outputs, (strides, dilation, pads, groups))
 
@@ -64,7 +69,7 @@ def conv_backward_blocks(
         return conv_backward.reference(dz, x, W, has_bias, *geometry, input_gradient)
     dz = np.ascontiguousarray(dz)
     db = sum_over_positions(dz) if has_bias else None
-    if not winograd.fits(x, W, strides, dilation, dz.shape[1:-1], groups):
+    if not (winograd.fits(x, W, strides, dilation, dz.shape[1:-1], groups) and _tiles_pay(x, W, dz.shape[1:-1])):
         return *columns.backward(dz, np.ascontiguousarray(x), W, geometry, input_gradient), db
     if input_gradient:
         return *winograd.backward(dz, x, W, pads), db
@@ -80,7 +85,7 @@ def conv_transpose_forward_blocks(x: Array, W: Array, b: Array | None, strides: 
     def work(begin: int, end: int) -> None:
         z[begin:end] = conv_transpose_forward.reference(x[begin:end], W, b, strides, dilation, before, outputs)
 
-    in_blocks(work, x.shape[0], _columns(x, W, outputs))
+    in_blocks(work, x.shape[0], _columns(x, W, outputs), HUGE)
     return z
 
 
@@ -99,7 +104,7 @@ def conv_transpose_backward_blocks(
             dx[begin:end] = part
         return [dW, db]
 
-    return dx, *sum_in_blocks(work, x.shape[0], _columns(x, W, dz.shape[1:-1]))
+    return dx, *sum_in_blocks(work, x.shape[0], _columns(x, W, dz.shape[1:-1]), HUGE)
 
 
 @depthwise_forward.override("numpy")
@@ -112,7 +117,7 @@ def depthwise_forward_blocks(x: Array, W: Array, b: Array | None, strides: Ints,
     def work(begin: int, end: int) -> None:
         z[begin:end] = depthwise_forward.reference(x[begin:end], W, b, strides, dilation, pads)
 
-    in_blocks(work, x.shape[0], 3 * W.shape[-1] * x[0].nbytes)
+    in_blocks(work, x.shape[0], 3 * W.shape[-1] * x[0].nbytes, HUGE)
     return z
 
 
@@ -131,4 +136,4 @@ def depthwise_backward_blocks(
             dx[begin:end] = part
         return [dW, db]
 
-    return dx, *sum_in_blocks(work, x.shape[0], 4 * W.shape[-1] * x[0].nbytes)
+    return dx, *sum_in_blocks(work, x.shape[0], 4 * W.shape[-1] * x[0].nbytes, HUGE)

@@ -13,7 +13,7 @@ from ls_core.types import Array
 from ..global_pooling import global_average_forward
 from ..pooling import average_pool_backward, average_pool_forward, max_pool_backward, max_pool_forward, read_by_taps
 from ..windows import Ints, Pads, count_windows
-from .blocks import LARGE, LEAST, in_blocks
+from .blocks import HUGE, LARGE, LEAST, in_blocks
 
 
 def _outputs(x_shape: Ints, sizes: Ints, strides: Ints, pads: Pads) -> Ints:
@@ -117,7 +117,7 @@ def average_pool_forward_blocks(x: Array, sizes: Ints, strides: Ints, pads: Pads
     def work(begin: int, end: int) -> None:
         y[begin:end], counts[begin] = average_pool_forward.reference(x[begin:end], sizes, strides, pads)
 
-    in_blocks(work, x.shape[0], 2 * x[0].nbytes)
+    in_blocks(work, x.shape[0], 2 * x[0].nbytes, HUGE)
     return y, counts[0]
 
 
@@ -127,10 +127,19 @@ def average_pool_backward_blocks(dy: Array, count: Array, x_shape: Ints, sizes: 
     if dx.size < LEAST:
         return average_pool_backward.reference(dy, count, x_shape, sizes, strides, pads)
 
-    def work(begin: int, end: int) -> None:
-        dx[begin:end] = average_pool_backward.reference(dy[begin:end], count, (end - begin, *x_shape[1:]), sizes, strides, pads)
+    apart = all(stride >= size for stride, size in zip(strides, sizes, strict=True))
+    taps = read_by_taps(x_shape, sizes, strides, pads)[1]
 
-    in_blocks(work, x_shape[0], 2 * dx[0].nbytes)
+    def work(begin: int, end: int) -> None:
+        if not apart:
+            dx[begin:end] = average_pool_backward.reference(dy[begin:end], count, (end - begin, *x_shape[1:]), sizes, strides, pads)
+            return
+        dtotal, made = dy[begin:end] / count, dx[begin:end]
+        made[...] = 0
+        for windows, read in taps:  # each element is read once: no sum
+            made[read] = dtotal[windows]
+
+    in_blocks(work, x_shape[0], 2 * dx[0].nbytes, HUGE)
     return dx
 
 

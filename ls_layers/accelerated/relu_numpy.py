@@ -26,7 +26,7 @@ def relu_forward_threads(x: Array) -> tuple[Array, Array]:
 
 @relu_backward.override("numpy")
 def relu_backward_threads(dy: Array, y: Array) -> Array:
-    if not (dy.dtype == y.dtype and dy.flags.c_contiguous and y.flags.c_contiguous):
+    if dy.size < LEAST or not (dy.dtype == y.dtype and dy.flags.c_contiguous and y.flags.c_contiguous):
         return relu_backward.reference(dy, y)
     dx = np.empty_like(dy)
     given, kept, made = dy.reshape(-1), y.reshape(-1), dx.reshape(-1)
@@ -43,13 +43,13 @@ def relu_backward_threads(dy: Array, y: Array) -> Array:
 
 @general_relu_forward.override("numpy")
 def general_relu_forward_threads(x: Array, max_value: float | None, negative_slope: float, threshold: float) -> tuple[Array, Array]:
-    if max_value is None and not negative_slope and not threshold:
+    if max_value is None and not negative_slope and not threshold and x.size >= LEAST:
         return relu_forward_threads(x)
     return general_relu_forward.reference(x, max_value, negative_slope, threshold)
 
 
 @general_relu_backward.override("numpy")
 def general_relu_backward_threads(dy: Array, x: Array, max_value: float | None, negative_slope: float, threshold: float) -> Array:
-    if max_value is None and not negative_slope and not threshold:
+    if max_value is None and not negative_slope and not threshold and x.size >= LEAST:
         return relu_backward_threads(dy, x)
     return general_relu_backward.reference(dy, x, max_value, negative_slope, threshold)
