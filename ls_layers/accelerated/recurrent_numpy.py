@@ -24,9 +24,8 @@ from ls_core.types import Array
 from .recurrent_rows import fits as one_type
 
 LEAST = 16  # of the batch; with fewer the reference's products, with the rows first, are as quick
-AHEAD, BEHIND = 512 * 1024, 1024 * 1024  # bytes of a chunk's gates at most
-FIRST = 2  # steps of the first chunk
-CHUNKS = 32  # at most, the short ones aside
+CHUNK = 512 * 1024  # bytes of a chunk's gates
+CHUNKS = 16  # at most
 # OpenBLAS for AVX-512 makes products of up to a million multiplications from the operands where they lie; for larger ones it
 # copies them first, which a few columns do not pay for.
 UNCOPIED = 1_000_000 if kernel_name() in ("SkylakeX", "Cooperlake", "SapphireRapids") else 0
@@ -46,19 +45,10 @@ def fits(x: Array, *others: Array | None) -> bool:
     return len(x) >= LEAST and one_type(x, *others)
 
 
-def chunks(steps: int, gates: Array, size: int) -> list[tuple[int, int]]:
-    """(begin, end) of each chunk of time steps; ``gates`` are one step's.
-
-    The first is short, so that the other threads have work at once, or the loop its inputs. Each next one is twice as long, up to
-    ``size`` bytes.
-    """
-    most = max(FIRST, size // gates.nbytes, -(-steps // CHUNKS))
-    result, begin, length = [], 0, FIRST
-    while begin < steps:
-        end = min(begin + length, steps)
-        result.append((begin, end))
-        begin, length = end, min(2 * length, most)
-    return result
+def chunks(steps: int, gates: Array) -> list[tuple[int, int]]:
+    """(begin, end) of each chunk of time steps; ``gates`` are one step's."""
+    length = max(1, CHUNK // gates.nbytes, -(-steps // CHUNKS))
+    return [(begin, min(begin + length, steps)) for begin in range(0, steps, length)]
 
 
 def in_pieces(W: Array, B: int) -> Array:
@@ -88,7 +78,7 @@ def inputs_ahead(tasks: Tasks, x: Array, xs: Array, weights: Callable[[], tuple[
             some += b
 
     ready = tasks.add(prepare)
-    pieces = chunks(len(xs), gates[0], AHEAD)
+    pieces = chunks(len(xs), gates[0])
     waiting = [tasks.add(multiply, *piece) for piece in pieces]
 
     def steps() -> Iterator[int]:
@@ -139,7 +129,7 @@ class Gradients:
         self._tasks, self._xs, self._hs, self._W, self._of_x, self._of_h = tasks, saved.xs, saved.hs, W, of_x, of_h
         (T, I, B), dtype = saved.xs.shape, saved.xs.dtype
         self._dxt = np.empty((T, B, I), dtype) if input_gradient else None
-        from_the_end = chunks(T, saved.steps[0, of_x], BEHIND)
+        from_the_end = chunks(T, saved.steps[0, of_x])
         self.chunks = [(T - end, T - begin) for begin, end in from_the_end]  # as the loop meets them
         self._dW, self._dU, self._db = (InOrder(len(self.chunks)) for _ in range(3))
 
