@@ -63,9 +63,16 @@ def start_with(count: int, instructions: str | None = None) -> None:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
 
 
+def no_numba() -> str | None:
+    """Why there is no tier 'numba'."""
+    if not installed("numba"):
+        return "needs Numba: pip install 'ls-engine[fast]'"
+    return "needs LS_ACCELERATOR=1: what Numba compiles is switched off" if os.environ.get("LS_ACCELERATOR") == "0" else None
+
+
 def tiers() -> list[str]:
     """The tiers of overrides for NumPy arrays that this machine has, slowest first."""
-    return [tier for tier in TIERS if tier != "numba" or installed("numba")]
+    return [tier for tier in TIERS if tier != "numba" or not no_numba()]
 
 
 @contextlib.contextmanager
@@ -73,8 +80,8 @@ def tier(name: str) -> Iterator[None]:
     """Within, kernels run as 'references', with the overrides for 'numpy', or with those of 'numba' before them."""
     if name not in TIERS:
         raise ValueError(f"there is no tier {name!r}; choose from {', '.join(TIERS)}")
-    if name == "numba" and not installed("numba"):
-        raise ValueError("the tier 'numba' needs Numba: pip install 'ls-engine[fast]'")
+    if name == "numba" and no_numba():
+        raise ValueError(f"the tier 'numba' {no_numba()}")
     with use_references(name == "references"), use_accelerator(name == "numba"):
         yield
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from .figure import Figure, Refused
 from .instructions import AVX2, CHOICES, environment, evenly
-from .machine import cores, has_cuda, installed, load, machine, start_with
+from .machine import cores, has_cuda, installed, load, machine, no_numba, start_with
 from .roofline import Roofline, cuda_roofline, host_roofline
 
 FORMAT = "ls-benchmarks 1"
@@ -58,15 +58,19 @@ def _unready(options: argparse.Namespace) -> str | None:
     """What would fail after everything was measured, or is no measurement."""
     if options.threads < 1 or not options.seconds > 0:
         return "--threads and --seconds want positive numbers"
+    if options.threads > cores():
+        return f"--threads {options.threads}: this process may use {cores()} cores, on which more threads wait for one another"
     try:
         environment(getattr(options, "instructions", None))
     except ValueError as problem:
         return str(problem)
-    if "numba" in (getattr(options, "tier", None) or ()) and not installed("numba"):
-        return "--tier numba needs Numba: pip install 'ls-engine[fast]'"
+    if "numba" in (getattr(options, "tier", None) or ()) and no_numba():
+        return f"--tier numba {no_numba()}"
     absent = [name for name in getattr(options, "peers", None) or () if not installed(MODULES.get(name, name))]
     if absent:
         return f"--peers: {', '.join(absent)} not installed here; leave --peers out for those that are"
+    if options.json and Path(options.json).is_dir():
+        return f"--json: {options.json} is a folder"
     if options.json and not os.access(Path(options.json).resolve().parent, os.W_OK):
         return f"--json: there is no folder {Path(options.json).resolve().parent} that may be written to"
     for page in getattr(options, "write", ()):
@@ -177,7 +181,7 @@ class Report:
             roofline = self.rooflines.get("cpu" if figure.device is None else "cuda")
             if roofline is not None and figure.work is not None:
                 figure.share = roofline.seconds(figure.work) / (figure.device or figure.median)
-        if path:
+        if path and (self.figures or self.refused):
             content = {
                 **self.head,
                 "load_at_the_end": load(),

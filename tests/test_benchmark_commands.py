@@ -16,7 +16,7 @@ from benchmarks import compare, kernels, layers, memory, overhead, peers, pictur
 from benchmarks.__main__ import NAMES as benchmark_names
 from benchmarks.figure import Refused
 from benchmarks.instructions import HOLDS
-from benchmarks.machine import machine, tier
+from benchmarks.machine import machine, tier, tiers
 from benchmarks.report import FORMAT
 from benchmarks.subjects import SPECS
 from benchmarks.workloads import WORKLOADS
@@ -277,7 +277,8 @@ def test_what_would_fail_at_the_end_fails_at_the_start(
 
 
 def test_what_is_not_installed_is_said_at_the_start(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("benchmarks.report.installed", lambda name: False)
+    for module in ("report", "machine"):
+        monkeypatch.setattr(f"benchmarks.{module}.installed", lambda name: False)
     for command, words, why in (
         (steps, ["--tier", "numba"], "pip install 'ls-engine[fast]'"),
         (steps, ["--peers", "jax"], "jax not installed here"),
@@ -313,13 +314,46 @@ def test_steps_without_peers(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "tiny MLP 8-16-3, batch 16" in capsys.readouterr().out
 
 
-def test_a_step_that_computes_something_else_is_not_timed() -> None:
+def test_losses_that_are_not_the_references() -> None:
     good = [1.0, 0.9, 0.8, 0.7, 0.6, 0.5]
-    steps.check_losses("w", "LS", [*good[:5], 0.504], good)
-    with pytest.raises(SystemExit, match="differ at step 5"):
-        steps.check_losses("w", "LS", [*good[:5], 0.51], good)
-    with pytest.raises(SystemExit, match="nothing is timed"):
-        steps.check_losses("w", "LS", [float("nan"), *good[1:]], good)
+    assert steps.other_losses([*good[:5], 0.504], good) is None
+    assert "wrong: its loss at step 5 is 0.51" in str(steps.other_losses([*good[:5], 0.51], good))
+    assert "step 0 is nan" in str(steps.other_losses([float("nan"), *good[1:]], good))
+
+
+def test_a_step_that_computes_something_else_is_not_timed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    losses = steps.Side.losses
+    monkeypatch.setattr(steps.Side, "losses", lambda side: [2 * x for x in losses(side)] if side.name == "LS numpy" else losses(side))
+    path = tmp_path / "steps.json"
+    command = [*QUICK, "--tier", "references", "numpy", "--peers", "--only", "tiny", "--json", str(path)]
+    assert steps.main(command) == 1
+    found = read(path)
+    assert "LS numpy: refused, wrong: its loss at step 0" in capsys.readouterr().out
+    assert [each["name"] for each in found["refused"]] == ["tiny MLP 8-16-3, batch 16 | LS numpy"]
+    assert set(found["results"][0]["ms"]) == {"LS references"}
+    monkeypatch.setattr(steps.Side, "losses", lambda side: [float("nan")] * 6)
+    assert steps.main(command) == 1
+    assert len(read(path)["refused"]) == 2
+
+
+def test_what_can_not_be_measured_is_told_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LS_ACCELERATOR", "0")
+    assert "numba" not in tiers()
+    for command, problem in (
+        (["--threads", "4096"], "--threads 4096: this process may use"),
+        (["--json", str(tmp_path)], "is a folder"),
+        (["--tier", "numba"], "--tier numba needs"),
+    ):
+        with pytest.raises(SystemExit):
+            steps.main([*QUICK, *command])
+        assert problem in capsys.readouterr().err
+    path = tmp_path / "none.json"
+    assert steps.main([*QUICK, "--only", "no such name", "--json", str(path)]) == 2
+    assert not path.exists()
 
 
 def test_geometric_means() -> None:
