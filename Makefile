@@ -57,7 +57,7 @@ judges: .venv/judges
 	$(ONE_THREAD) $(BIN)/python -m pytest tests/judges -m judges -n 2 -q -W default
 
 bench: .venv/judges
-	$(BIN)/python -m benchmarks.steps --memory
+	$(BIN)/python -m benchmarks.steps --instructions best --memory
 
 .venv/gpu: .venv/judges
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[cuda$(CUDA)]'
