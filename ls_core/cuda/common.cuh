@@ -15,6 +15,7 @@ template <> struct Wide<double> { typedef double type; };
 typedef Wide<T>::type A;
 
 __device__ inline A infinity() { return -log((A)0); }
+__device__ inline A sigmoid(A x) { return (tanh(x / 2) + 1) / 2; }
 
 // --- one number after the other -------------------------------------------------------------------------------------
 

@@ -86,7 +86,6 @@ KERNEL binary_crossentropy_forward(const T *__restrict__ t, const T *__restrict_
 KERNEL binary_crossentropy_backward(const T *__restrict__ weights, const T *__restrict__ t, const T *__restrict__ z, T *__restrict__ dz,
                                     Int N, Int C) {
     each(N * C, [=](Int i) {
-        const A p = (tanh((A)z[i] / 2) + 1) / 2;
-        dz[i] = (T)((A)weights[quotient(i, C)] / C * (p - (A)t[i]));
+        dz[i] = (T)((A)weights[quotient(i, C)] / C * (sigmoid((A)z[i]) - (A)t[i]));
     });
 }

@@ -28,7 +28,6 @@ ACTIVATION(sparse_sigmoid, x <= -1 ? 0 : x >= 1 ? 1 : (x + 1) / 2, s > 0 && s < 
 
 // --- s is x: what else backward needs is made again, which costs less than to store and load it ---------------------------
 
-__device__ inline A sigmoid(A x) { return (tanh(x / 2) + 1) / 2; }
 __device__ inline A softplus(A x) { return log1p(exp(-fabs(x))) + (x > 0 ? x : 0); }
 
 // Phi, the normal distribution function, and its density

@@ -1,8 +1,6 @@
 // glu of rows: y = a sigmoid(b), a and b the halves of x; y has n numbers, H in each row.
 #include "common.cuh"
 
-__device__ inline A sigmoid(A x) { return (tanh(x / 2) + 1) / 2; }
-
 KERNEL glu_forward(const T *__restrict__ x, T *__restrict__ y, Int n, Int H) {
     each(n, [=](Int i) {
         const Int at = i + quotient(i, H) * H;

@@ -3,7 +3,6 @@
 // state. Gate k of unit u is column k U + u.
 #include "common.cuh"
 
-__device__ inline A sigmoid(A x) { return (tanh(x / 2) + 1) / 2; }
 __device__ inline bool kept(const bool *mask, Int b, Int t, Int steps) { return !mask || mask[b * steps + t]; }
 
 // A forward cell: `product` points to h_before U of the first gate, the next one lies U further. It returns h, as it is stored.

@@ -2,7 +2,6 @@
 // B batch, U units; ax (B, G U) is x W and ah is h U for the G gates. A null pointer stands for a bias that is not there.
 #include "common.cuh"
 
-__device__ inline A sigmoid(A x) { return (tanh(x / 2) + 1) / 2; }
 __device__ inline A plus(A x, const T *bias, Int at) { return x + (bias ? (A)bias[at] : 0); }
 
 // --- LSTM: the 4 U columns hold i, f, g, o ----------------------------------------------------------------------------------
